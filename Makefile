@@ -1,0 +1,61 @@
+# `make help` lists the targets. PIP_ARGS goes to every pip install, for instance
+#     make quickstart PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+PIP_ARGS ?=
+
+BIN := .venv/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	--constraint requirements.lock $(PIP_ARGS) torch==2.13.0
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test soak lint format bench clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+quickstart: .venv/.core ## install the core into .venv, then train a small network and use it
+	$(BIN)/thumbnet quickstart
+
+test: lint ## lint, then every test but the soak tests
+	$(BIN)/python -m pytest -q
+
+soak: .venv/.dev ## the tests that take long
+	$(BIN)/python -m pytest -q -m soak
+
+lint: .venv/.dev ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.dev ## mend style in place
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.dev ## run every benchmark
+	@set -e; for file in benchmarks/bench_*.py; do \
+		[ -e "$$file" ] || { echo "no benchmarks/bench_*.py"; break; }; \
+		echo "== $$file"; $(BIN)/python "$$file"; \
+	done
+
+clean: ## remove .venv, builds and caches; runs and data stay
+	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find $(wildcard src tests benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps make a second run quick: pip runs again only where one of these files is newer.
+.venv/.core: pyproject.toml requirements.lock | .venv/bin/python
+	$(INSTALL) -e .
+	@touch $@
+
+.venv/.dev: pyproject.toml requirements.lock | .venv/bin/python
+	$(INSTALL) -e '.[dev]'
+	@touch $@ .venv/.core
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "thumbnet needs Python 3.11 or newer; '$(PYTHON)' is not." \
+			"Name one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu it needs:" \
+			"apt-get install python3-venv" >&2; exit 1; }

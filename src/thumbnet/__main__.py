@@ -1,0 +1,6 @@
+"""`python -m thumbnet`."""
+
+from thumbnet.cli.main import main
+
+if __name__ == "__main__":
+    main()

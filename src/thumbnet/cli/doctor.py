@@ -1,0 +1,72 @@
+"""`thumbnet doctor`: what this machine can do, which versions, and where the data is."""
+
+import platform
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from thumbnet.cli.output import out
+from thumbnet.cli.train import DataOption
+from thumbnet.version import __version__
+
+
+def doctor(
+    data: DataOption = None,
+    size: Annotated[int, typer.Option(help="Side of the matrices multiplied.")] = 2048,
+) -> None:
+    """Show what this machine can do, versions, and where the data is."""
+    import numpy
+    import PIL
+    import torch
+
+    from thumbnet.data.cache import cache_dir
+    from thumbnet.training.engine import find_device, keep_freed_memory
+
+    keep_freed_memory()
+    table = Table(show_header=False)
+    table.add_row("thumbnet", __version__)
+    table.add_row("Python", f"{platform.python_version()} on {platform.platform()}")
+    versions = f"{torch.__version__}, numpy {numpy.__version__}, Pillow {PIL.__version__}"
+    table.add_row("torch", versions)
+    table.add_row("device", f"{find_device(None)}, {torch.get_num_threads()} CPU threads")
+    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        table.add_row(f"matrix product, {name}", f"{_matrix_rate(size, dtype):.0f} GFLOP/s")
+    table.add_row("data", _describe_data(data))
+    table.add_row("cache", str(cache_dir()))
+    table.add_row("runs", str(Path("runs").absolute()))
+    out.print(table)
+
+
+def _matrix_rate(size: int, dtype: object) -> float:
+    """Return the median rate of a square matrix product, in GFLOP/s."""
+    from statistics import median
+    from time import perf_counter
+
+    import torch
+
+    from thumbnet.training.engine import find_device
+
+    device = find_device(None)
+    a = torch.randn(size, size, device=device).to(dtype)  # type: ignore[call-overload]
+    times = []
+    for _ in range(6):
+        started = perf_counter()
+        (a @ a).sum().item()
+        times.append(perf_counter() - started)
+    return float(2 * size**3 / median(times[1:]) / 1e9)
+
+
+def _describe_data(data: Path | None) -> str:
+    from thumbnet.data.packed import is_packed, open_packed
+    from thumbnet.data.sources import locate
+
+    found = locate(data)
+    if found is None:
+        return "not found; `thumbnet data fetch` downloads it, `thumbnet data synth` draws some"
+    if not is_packed(found):
+        return f"{found} (not packed yet)"
+    dataset = open_packed(found)
+    counts = ", ".join(f"{len(s.images)} {name}" for name, s in dataset.splits.items())
+    return f"{found}: {dataset.num_classes} classes, {counts}"

@@ -1,0 +1,178 @@
+"""`thumbnet evaluate` and `thumbnet predict`."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from thumbnet.cli.output import err, out
+from thumbnet.cli.train import DataOption
+
+if TYPE_CHECKING:
+    from thumbnet.inference import Guess, Predictor
+
+Weights = Literal["best", "last"]
+WeightsOption = Annotated[Weights, typer.Option(help="Those of the best or of the last epoch.")]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps [the fastest].")]
+CHUNK = 256
+
+
+def evaluate(
+    run: Annotated[str, typer.Argument(help="A run, or a model folder.")],
+    split: Annotated[
+        str | None, typer.Option(help="train or val [what the run's protocol reports].")
+    ] = None,
+    data: DataOption = None,
+    weights: WeightsOption = "best",
+    device: DeviceOption = None,
+) -> None:
+    """Judge a trained network: top-1, top-5, cross-entropy, number of images."""
+    from thumbnet import inference
+    from thumbnet.training.engine import find_device
+
+    result = inference.evaluate(run, split, data, weights=weights, device=find_device(device))
+    scores = result.scores
+    table = Table(title=f"{run}, {weights} weights", title_justify="left")
+    for column in ("judged on", "top-1", "top-5", "cross-entropy", "images"):
+        table.add_column(column, justify="left" if column == "judged on" else "right")
+    table.add_row(
+        result.judged_on,
+        f"{100 * scores.top1:.2f} %",
+        f"{100 * scores.top5:.2f} %",
+        f"{scores.loss:.4f}",
+        str(scores.num_images),
+    )
+    out.print(table)
+
+
+def predict(
+    run: Annotated[str, typer.Argument(help="A run, or a model folder.")],
+    images: Annotated[
+        list[str] | None, typer.Argument(help="Image files, folders or quoted globs.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Label a whole split instead: test, val or train.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="A file.")] = None,
+    data: DataOption = None,
+    weights: WeightsOption = "best",
+    device: DeviceOption = None,
+) -> None:
+    """Predict classes: of a split as `image wnid` lines, or of any image files as CSV."""
+    from thumbnet.errors import RecipeError
+    from thumbnet.inference import load_predictor
+    from thumbnet.training.engine import find_device
+
+    if bool(images) == (split is not None):
+        raise RecipeError("give either image files, folders or globs, or --split NAME")
+    predictor = load_predictor(run, weights, find_device(device))
+    if split is not None:
+        _predict_split(predictor, run, split, data, output or Path(f"{split}-labels.txt"))
+    else:
+        _predict_files(predictor, find_images(images or []), output)
+
+
+def find_images(patterns: list[str]) -> list[Path]:
+    """Return the image files that these files, folders and globs name, each once, in order.
+
+    Raises: DataError for one that names nothing
+    """
+    from thumbnet.errors import DataError
+
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        path = Path(pattern)
+        matches = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(pattern))]
+        files = [
+            file
+            for match in matches
+            for file in (sorted(match.rglob("*")) if match.is_dir() else [match])
+            if file.is_file() and (file == match or _is_visible_image(file.relative_to(match)))
+        ]
+        if not files:
+            raise DataError(f"no image is at '{pattern}'; give files, folders or quoted globs")
+        found.update(dict.fromkeys(files))
+    return list(found)
+
+
+def _is_visible_image(path: Path) -> bool:
+    from thumbnet.data.layout import is_image, is_system
+
+    return is_image(path.name) and not any(is_system(part) for part in path.parts)
+
+
+def _predict_split(
+    predictor: Predictor, run: str, split: str, data: Path | None, output: Path
+) -> None:
+    from thumbnet.data.splits import source_part
+    from thumbnet.inference import data_of
+    from thumbnet.predictions import write_labels
+    from thumbnet.scoring import ranked
+
+    dataset = data_of(run, data)
+    source_part(dataset, split)  # refuses an unknown split
+    logits = predictor.split_logits(dataset, split)
+    names = [name.decode() for name in dataset.splits[split].names]
+    wnids = [predictor.trained.wnids[i] for i in ranked(logits, 1)[:, 0]]
+    write_labels(output, names, wnids)
+    out.print(f"{len(names)} labels written to {output}")
+
+
+def _predict_files(predictor: Predictor, files: list[Path], output: Path | None) -> None:
+    from thumbnet.errors import DataError
+    from thumbnet.predictions import replaced
+
+    num = min(5, predictor.trained.num_classes)
+    header = [
+        "file",
+        *(f"{kind}{i}" for i in range(1, num + 1) for kind in ("wnid", "class", "prob")),
+    ]
+    broken: list[str] = []
+    rows: list[list[str]] = []
+    for first in range(0, len(files), CHUNK):
+        part = files[first : first + CHUNK]
+        try:
+            guesses = predictor.predict([*part], num)
+        except DataError:  # one broken file must not cost the others their answer
+            part, guesses = _one_by_one(predictor, part, num, broken)
+        rows += [_row(file, top) for file, top in zip(part, guesses, strict=True)]
+        if len(files) > CHUNK:
+            err.print(f"{min(first + CHUNK, len(files))} of {len(files)} images")
+    if output is None:
+        csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
+    else:
+        with replaced(output) as file:
+            csv.writer(file, lineterminator="\n").writerows([header, *rows])
+        out.print(f"{len(rows)} predictions written to {output}")
+    if broken:
+        listed = "\n  ".join(broken[:10])
+        raise DataError(f"{len(broken)} of {len(files)} files were left out:\n  {listed}")
+
+
+def _one_by_one(
+    predictor: Predictor, files: list[Path], num: int, broken: list[str]
+) -> tuple[list[Path], list[list[Guess]]]:
+    from thumbnet.errors import DataError
+
+    good: list[Path] = []
+    guesses: list[list[Guess]] = []
+    for file in files:
+        try:
+            guesses += predictor.predict([file], num)
+            good.append(file)
+        except DataError as error:
+            broken.append(f"{file}: {error}")
+    return good, guesses
+
+
+def _row(file: Path, top: list[Guess]) -> list[str]:
+    cells = [str(file)]
+    for guess in top:
+        cells += [guess.wnid, guess.class_name, f"{guess.prob:.4f}"]
+    return cells

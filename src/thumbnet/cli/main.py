@@ -1,0 +1,60 @@
+"""The `thumbnet` command: its families of commands, and how errors end."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from thumbnet.cli import data, doctor, judge, models, quickstart, recipes, runs, train
+from thumbnet.errors import DivergedError, ThumbnetError
+from thumbnet.version import __version__
+
+app = typer.Typer(
+    name="thumbnet",
+    help="Train, judge and use image classifiers on Tiny ImageNet and any folder of small images.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data.app, name="data")
+app.add_typer(recipes.app, name="recipe")
+app.add_typer(models.app, name="model")
+app.add_typer(runs.app, name="runs")
+app.command()(train.train)
+app.command()(train.resume)
+app.command()(judge.evaluate)
+app.command()(judge.predict)
+app.command()(doctor.doctor)
+app.command()(quickstart.quickstart)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"thumbnet {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train, judge and use image classifiers on Tiny ImageNet and any folder of small images."""
+
+
+def main() -> None:
+    """Run the command line; a user's error is one message and exit status 2."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        app()
+    except ThumbnetError as error:
+        errors.print(f"error: {error}", markup=False)
+        sys.exit(1 if isinstance(error, DivergedError) else 2)
+    except KeyboardInterrupt:
+        errors.print("interrupted", markup=False)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

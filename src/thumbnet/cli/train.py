@@ -1,0 +1,95 @@
+"""`thumbnet train` and `thumbnet resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from thumbnet.cli.duration import parse_duration
+from thumbnet.cli.output import out
+
+if TYPE_CHECKING:
+    from thumbnet.training.trainer import Result
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", help="A packed folder, an archive or an image folder."),
+]
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, or a YAML file.")],
+    data: DataOption = None,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="The run folder [runs/<recipe>].")
+    ] = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="Lengthen or shorten the whole recipe to this.")
+    ] = None,
+    time_budget: Annotated[
+        str | None, typer.Option(help="Plan to fit into this time: 90s, 5m, 1.5h.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's seed.")] = None,
+    init: Annotated[
+        str | None, typer.Option(help="A run whose weights to start from; new classes are fine.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps [the fastest].")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a key: training.batch_size=64.")
+    ] = None,
+) -> None:
+    """Train a recipe in a new run folder."""
+    from thumbnet.cli.live import LiveTraining
+    from thumbnet.cli.progress import bar
+    from thumbnet.data.sources import load_dataset
+    from thumbnet.recipes.registry import load_recipe, parse_overrides
+    from thumbnet.training import session
+
+    budget_s = None if time_budget is None else parse_duration(time_budget)
+    spec = load_recipe(recipe, parse_overrides(set_ or []))
+    with bar("preparing the data") as progress:
+        dataset = load_dataset(data, progress=progress)
+    out.print(f"data: {dataset.path}")
+    with LiveTraining() as live:
+        result = session.train(
+            spec,
+            dataset,
+            out=out_folder,
+            init=init,
+            epochs=epochs,
+            time_budget_s=budget_s,
+            seed=seed,
+            device=device,
+            observers=[live],
+        )
+    end(result)
+
+
+def resume(
+    run: Annotated[str, typer.Argument(help="A run: its name under runs/, or its path.")],
+    data: DataOption = None,
+) -> None:
+    """Go on with an interrupted run from its last saved step."""
+    from thumbnet.cli.live import LiveTraining
+    from thumbnet.training import session
+
+    with LiveTraining() as live:
+        result = session.resume(run, data, observers=[live])
+    end(result)
+
+
+def end(result: Result) -> None:
+    """Print what came of a run and what may be done with it; exit with 130 if interrupted."""
+    path = result.run.path
+    if result.reason == "interrupted":
+        out.print(f"interrupted and saved; go on with: thumbnet resume {path}")
+        raise typer.Exit(130)
+    why = {"early_stop": " (stopped early)", "time_budget": " (time budget used up)"}
+    out.print(
+        f"done in {result.wall_s:.0f} s{why.get(result.reason, '')}: best watched top-1 "
+        f"{100 * result.best_top1:.2f} % after epoch {result.best_epoch}"
+    )
+    out.print(f"run folder: {path}")
+    out.print(f"judge it with: thumbnet evaluate {path}")

@@ -1,0 +1,1 @@
+"""The data room: sources read safely, packed once, opened as memory-mapped arrays; no torch."""

@@ -1,0 +1,103 @@
+"""From the bytes of an image file to square RGB pixels; used by prepare and by predict."""
+
+import io
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from thumbnet.errors import DataError
+
+Resize = Literal["crop", "letterbox"]
+RESIZES: tuple[str, ...] = get_args(Resize)
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+MAX_PIXELS = 50_000_000
+
+# What Pillow raises for files that are broken, hostile or no image at all.
+_BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    MemoryError,
+    OverflowError,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+_ORIENTED = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+
+
+def decode(data: bytes, size: int, resize: str = "crop") -> NDArray[np.uint8]:
+    """Decode an image file and bring it to `size` pixels square.
+
+    Grayscale, palette and CMYK become RGB, what is transparent becomes black, the EXIF
+    orientation is applied. An image that has the size already is not resampled.
+
+    Shapes: -> (size, size, 3)
+    Args: resize: "crop" scales the shorter side to `size` and cuts the center out, "letterbox"
+        scales the longer side and pads with black; both bicubic, antialiased
+    Raises: DataError with the reason, if this is no image that can be read
+    """
+    if resize not in RESIZES:
+        raise DataError(f"unknown resize {resize!r}; allowed: {', '.join(RESIZES)}")
+    try:
+        image = _to_rgb(_open(data, size))
+        if image.size != (size, size):
+            image = _crop(image, size) if resize == "crop" else _letterbox(image, size)
+        return np.array(image, dtype=np.uint8)
+    except _BROKEN as error:
+        raise DataError(_reason(data, error)) from error
+
+
+def _open(data: bytes, size: int) -> Image.Image:
+    image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise DataError(f"{width} x {height} pixels; allowed are {MAX_PIXELS:,}")
+    if image.format == "JPEG" and min(width, height) >= 4 * size:
+        image.draft(None, (2 * size, 2 * size))  # the decoder itself halves large photos
+    if any(key in image.info for key in _ORIENTED):
+        image = ImageOps.exif_transpose(image)
+    return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):  # 16 bits a pixel; a plain conversion would clip
+        deep = np.asarray(image).astype(np.int64)
+        return Image.fromarray((deep.clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        clear = image.convert("RGBA")
+        black = Image.new("RGB", clear.size)
+        black.paste(clear, mask=clear.getchannel("A"))
+        return black
+    return image.convert("RGB")
+
+
+def _crop(image: Image.Image, size: int) -> Image.Image:
+    width, height = image.size
+    side = min(width, height)
+    left, top = (width - side) / 2, (height - side) / 2
+    box = (left, top, left + side, top + side)
+    return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+
+
+def _letterbox(image: Image.Image, size: int) -> Image.Image:
+    width, height = image.size
+    scale = size / max(width, height)
+    fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
+    board = Image.new("RGB", (size, size))
+    corner = ((size - fitted[0]) // 2, (size - fitted[1]) // 2)
+    board.paste(image.resize(fitted, Image.Resampling.BICUBIC), corner)
+    return board
+
+
+def _reason(data: bytes, error: BaseException) -> str:
+    if not data:
+        return "the file is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return f"no image of the kinds {', '.join(FORMATS)}"
+    return f"broken image ({error})"

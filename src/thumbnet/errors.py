@@ -1,0 +1,37 @@
+"""The errors a user may cause; each says what came, what is allowed, and what to do next."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ThumbnetError(Exception):
+    """A mistake the user can mend; commands print its message and exit with status 2."""
+
+
+class RecipeError(ThumbnetError):
+    """A recipe, network, key or setting that is unknown or out of range."""
+
+
+class DataError(ThumbnetError):
+    """A data set that is missing, damaged or of another shape than asked for."""
+
+
+class CheckpointError(ThumbnetError):
+    """A run folder, weights file or saved state that cannot be used."""
+
+
+class SubmissionError(ThumbnetError):
+    """A file of predicted labels that does not fit the data set."""
+
+
+class DivergedError(ThumbnetError):
+    """Training met a loss that is not finite; the last good checkpoint is kept."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the nearest known word, else an empty string.
+
+    Example: did_you_mean("lenet", ["lenet5", "resnet18"]) == "; did you mean 'lenet5'?"
+    """
+    near = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else ""

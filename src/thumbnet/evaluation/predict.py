@@ -1,0 +1,45 @@
+"""Logits of a network on a part of a data set, in fp32 and in the part's own order."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from thumbnet.augment.views import Preprocess
+
+BATCH = 250
+
+Fetch = Callable[[slice], Tensor]  # positions -> images (B, H, W, C) uint8
+
+
+@torch.inference_mode()
+def predict_logits(
+    model: nn.Module,
+    fetch: Fetch,
+    num_images: int,
+    preprocess: Preprocess,
+    num_classes: int,
+    *,
+    batch_size: int = BATCH,
+    progress: Callable[[int, int], None] | None = None,
+) -> NDArray[np.float32]:
+    """Run the network over all images; outputs beyond the classes are left out.
+
+    Args: fetch returns shrunk packed images by position; progress hears (done, total).
+    Shapes: -> (N, num_classes)
+    """
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    logits = np.empty((num_images, num_classes), dtype=np.float32)
+    for first in range(0, num_images, batch_size):
+        part = slice(first, min(first + batch_size, num_images))
+        inputs = preprocess.to_input(fetch(part).to(device))
+        outputs = model(inputs.contiguous(memory_format=torch.channels_last))
+        logits[part] = outputs[:, :num_classes].float().cpu().numpy()
+        if progress is not None:
+            progress(part.stop, num_images)
+    model.train(was_training)
+    return logits

@@ -1,0 +1,209 @@
+"""From a run or a model folder to predicted classes of any image."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from thumbnet.data.decode import decode
+from thumbnet.data.packed import PackedDataset
+from thumbnet.data.sources import load_dataset
+from thumbnet.data.splits import Part, apply_protocol, source_part
+from thumbnet.errors import CheckpointError, DataError
+from thumbnet.evaluation.evaluate import Judge, Scores
+from thumbnet.evaluation.predict import predict_logits
+from thumbnet.model_folder import TrainedModel, read_model
+from thumbnet.recipe import RecipeSpec
+from thumbnet.runs import find_run
+from thumbnet.scoring import ranked
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One class an image may be of, with its probability."""
+
+    wnid: str
+    class_name: str
+    prob: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores, and the images they were made on."""
+
+    scores: Scores
+    judged_on: str
+
+
+class Predictor:
+    """A trained network with the preprocessing it was judged with."""
+
+    def __init__(self, trained: TrainedModel, device: str = "cpu") -> None:
+        self.trained = trained
+        self.device = torch.device(device)
+        self.model = trained.model.to(self.device)
+
+    def logits(self, images: Sequence[bytes | Path]) -> NDArray[np.float32]:
+        """Run the network over image files of any size, decoded as `data prepare` decodes.
+
+        Shapes: -> (N, num_classes)
+        Raises: DataError for a file that is missing or no image
+        """
+        preprocess = self.trained.preprocess
+        pixels = [
+            decode(_read(image), preprocess.source_size, preprocess.resize) for image in images
+        ]
+        packed = torch.from_numpy(np.stack(pixels))
+
+        def fetch(part: slice) -> Tensor:
+            return preprocess.shrink(packed[part])
+
+        return predict_logits(self.model, fetch, len(packed), preprocess, self.trained.num_classes)
+
+    def predict(self, images: Sequence[bytes | Path], k: int = 5) -> list[list[Guess]]:
+        """Return the `k` likeliest classes of each image, best first.
+
+        Raises: DataError for a file that is missing or no image
+        Example: predictor.predict([Path("cat.jpg")])[0][0].class_name
+        """
+        return self.guesses(self.logits(images), k) if images else []
+
+    def guesses(self, logits: NDArray[np.float32], k: int = 5) -> list[list[Guess]]:
+        """Name the `k` largest logits of each row; equal ones go to the lower index."""
+        probs = torch.softmax(torch.from_numpy(logits).double(), dim=1).numpy()
+        names, wnids = self.trained.class_names, self.trained.wnids
+        return [
+            [Guess(wnids[i], names[i], float(row[i])) for i in top]
+            for row, top in zip(probs, ranked(logits, k), strict=True)
+        ]
+
+    def judge(self, dataset: PackedDataset, part: Part) -> Scores:
+        """Score the network on a labeled part of a data set of the same classes.
+
+        Raises: DataError for other classes
+        """
+        check_classes(self.trained, dataset)
+        return Judge(dataset, part, self.trained.preprocess, self.device)(self.model)
+
+    def split_logits(self, dataset: PackedDataset, split: str) -> NDArray[np.float32]:
+        """Run the network over a whole split, labeled or not.
+
+        Shapes: -> (N, num_classes)
+        """
+        check_classes(self.trained, dataset)
+        images = torch.from_numpy(dataset.splits[split].images)
+        preprocess = self.trained.preprocess
+
+        def fetch(part: slice) -> Tensor:
+            return preprocess.shrink(images[part])
+
+        return predict_logits(self.model, fetch, len(images), preprocess, self.trained.num_classes)
+
+
+def load_predictor(
+    run_or_folder: str | Path, weights: str = "best", device: str = "cpu"
+) -> Predictor:
+    """Load a run's `best` or `last` weights, or any model folder.
+
+    Raises: CheckpointError where there is none, or it is damaged
+    Example: load_predictor("runs/thumbnet-quick").predict([Path("cat.jpg")])
+    """
+    path = Path(run_or_folder)
+    if (path / "config.json").is_file():
+        return Predictor(read_model(path), device)
+    run = find_run(run_or_folder)
+    folder = run.weights(weights)
+    if not (folder / "model.safetensors").is_file():
+        raise CheckpointError(
+            f"{run.path} has no {weights} weights yet; its first epoch has not ended; "
+            f"go on with `thumbnet resume {run.name}`"
+        )
+    return Predictor(read_model(folder), device)
+
+
+def evaluate(
+    run_or_folder: str | Path,
+    split: str | None = None,
+    data: PackedDataset | str | Path | None = None,
+    *,
+    weights: str = "best",
+    device: str = "cpu",
+) -> Evaluation:
+    """Judge a run, or a model folder, in fp32.
+
+    Args: split: train or val, all of it; None takes the part that the run's protocol reports
+        data: None takes the data the run was trained on
+    Raises: CheckpointError, DataError
+    Example: evaluate("runs/thumbnet-quick").scores.top1
+    """
+    predictor = load_predictor(run_or_folder, weights, device)
+    dataset = data if isinstance(data, PackedDataset) else data_of(run_or_folder, data)
+    part, judged_on = _part(run_or_folder, dataset, split)
+    return Evaluation(predictor.judge(dataset, part), judged_on)
+
+
+def data_of(run_or_folder: str | Path, data: str | Path | None = None) -> PackedDataset:
+    """Open the data given, else that which a run was trained on, else what a search finds.
+
+    Raises: DataError
+    """
+    recipe = _recipe_of(run_or_folder)
+    if data is None and recipe is not None and recipe.data.path is not None:
+        trained_on = Path(recipe.data.path)
+        data = trained_on if trained_on.exists() else None
+    return load_dataset(data, download=False)
+
+
+def _part(run_or_folder: str | Path, dataset: PackedDataset, split: str | None) -> tuple[Part, str]:
+    """Return the images to judge on, and what to call them."""
+    recipe = _recipe_of(run_or_folder)
+    if split is not None or recipe is None:
+        name = split or "val"
+        return source_part(dataset, name), f"{name}, all of it"
+    protocol = apply_protocol(dataset, recipe.data.protocol)
+    chosen = " (chosen on val)" if recipe.data.protocol == "official" else ""
+    part = protocol.report
+    whole = len(part.indices) == len(dataset.splits[part.split])
+    extent = "" if whole else f", {len(part.indices)} images"
+    return part, f"{part.split}{extent}, as {recipe.data.protocol} reports{chosen}"
+
+
+def _recipe_of(run_or_folder: str | Path) -> RecipeSpec | None:
+    """Return a run's recipe; a model folder alone has none."""
+    if (Path(run_or_folder) / "config.json").is_file():
+        return None
+    return find_run(run_or_folder).recipe()
+
+
+def check_classes(trained: TrainedModel, dataset: PackedDataset) -> None:
+    """Refuse data whose classes are not the network's, by name and in number.
+
+    Raises: DataError
+    """
+    if trained.wnids == dataset.wnids:
+        return
+    missing = _few(set(trained.wnids) - set(dataset.wnids))
+    added = _few(set(dataset.wnids) - set(trained.wnids))
+    raise DataError(
+        f"{dataset.path} has {dataset.num_classes} classes, the network knows "
+        f"{trained.num_classes}; only the network knows: {missing}; only the data has: {added}; "
+        "judge it on the data it was trained for, or train on this data with --init"
+    )
+
+
+def _few(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    return ", ".join(ordered[:3]) + (", ..." if len(ordered) > 3 else "") if ordered else "none"
+
+
+def _read(image: bytes | Path) -> bytes:
+    if isinstance(image, bytes):
+        return image
+    try:
+        return image.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read the image {image}: {error}") from None

@@ -1,0 +1,125 @@
+"""A trained network on disk: weights, and a configuration in the keys timm uses."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from thumbnet.augment.views import Preprocess
+from thumbnet.checkpoint import load_tensors, save_tensors, write_atomic
+from thumbnet.errors import CheckpointError, RecipeError
+from thumbnet.models.registry import create_model
+
+SCHEMA_VERSION = 1
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network with all that is needed to use it; class index = position in `wnids`."""
+
+    model: nn.Module
+    architecture: str
+    model_args: dict[str, Any]
+    num_outputs: int
+    preprocess: Preprocess
+    wnids: tuple[str, ...]
+    class_names: tuple[str, ...]
+    fingerprint: str
+    recipe: str
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes; `num_outputs` may be more."""
+        return len(self.wnids)
+
+
+def write_config(folder: Path, trained: TrainedModel) -> None:
+    """Write the configuration beside which `write_weights` puts the weights."""
+    preprocess = trained.preprocess
+    size, channels = preprocess.image_size, preprocess.in_channels
+    config = {
+        "architecture": trained.architecture,
+        "num_classes": trained.num_classes,
+        "label_names": list(trained.wnids),
+        "label_descriptions": dict(zip(trained.wnids, trained.class_names, strict=True)),
+        "model_args": trained.model_args,
+        "pretrained_cfg": {
+            "input_size": [channels, size, size],
+            "mean": list(preprocess.mean),
+            "std": list(preprocess.std),
+            "interpolation": "bilinear",
+            "crop_pct": 1.0,
+        },
+        "thumbnet": {
+            "schema_version": SCHEMA_VERSION,
+            "num_outputs": trained.num_outputs,
+            "preprocess": preprocess.to_dict(),
+            "fingerprint": trained.fingerprint,
+            "recipe": trained.recipe,
+        },
+    }
+    write_atomic(folder / CONFIG, json.dumps(config, indent=1))
+
+
+def write_weights(folder: Path, model: nn.Module, meta: dict[str, Any]) -> None:
+    """Replace the folder's weights as a whole.
+
+    Raises: CheckpointError where the disk does not take them
+    """
+    save_tensors(folder / WEIGHTS, model.state_dict(), meta)
+
+
+def read_model(folder: Path) -> TrainedModel:
+    """Read a model folder; nothing in it is ever executed.
+
+    Raises: CheckpointError for one that is missing, damaged, or of another schema version
+    """
+    config = _read_config(folder)
+    try:
+        ours = config["thumbnet"]
+        wnids = tuple(config["label_names"])
+        trained = TrainedModel(
+            model=create_model(
+                config["architecture"],
+                ours["num_outputs"],
+                in_channels=config["pretrained_cfg"]["input_size"][0],
+                **config["model_args"],
+            ),
+            architecture=config["architecture"],
+            model_args=config["model_args"],
+            num_outputs=ours["num_outputs"],
+            preprocess=Preprocess.from_dict(ours["preprocess"]),
+            wnids=wnids,
+            class_names=tuple(config["label_descriptions"][wnid] for wnid in wnids),
+            fingerprint=ours["fingerprint"],
+            recipe=ours["recipe"],
+        )
+    except (KeyError, TypeError, ValueError, IndexError, RecipeError) as error:
+        raise CheckpointError(f"{folder / CONFIG} is damaged: {error!r}") from None
+    tensors, _ = load_tensors(folder / WEIGHTS)
+    try:
+        trained.model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{folder / WEIGHTS} does not fit {trained.architecture}: {error}"
+        ) from None
+    trained.model.eval()
+    return trained
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        version = config["thumbnet"]["schema_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder} is no model folder of thumbnet: {error!r}") from None
+    if version != SCHEMA_VERSION:
+        raise CheckpointError(
+            f"{folder} has model schema version {version}; this thumbnet reads {SCHEMA_VERSION}; "
+            "use the version that wrote it"
+        )
+    return dict(config)

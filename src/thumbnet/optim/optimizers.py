@@ -1,0 +1,39 @@
+"""Optimizers, and which parameters each of their groups holds."""
+
+from torch import nn
+from torch.optim import SGD, Optimizer
+
+from thumbnet.recipe import OptimizerSpec
+
+
+def parameter_groups(model: nn.Module, spec: OptimizerSpec) -> list[dict[str, object]]:
+    """Split the parameters into those that decay and those that do not.
+
+    Without `decay_norm_and_bias` all vectors and scalars (norms, biases) are spared.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    if spec.decay_norm_and_bias:
+        return [{"params": parameters, "weight_decay": spec.weight_decay}]
+    matrices = [p for p in parameters if p.ndim > 1]
+    vectors = [p for p in parameters if p.ndim <= 1]
+    return [
+        {"params": matrices, "weight_decay": spec.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+
+
+def sgd(model: nn.Module, spec: OptimizerSpec) -> SGD:
+    """Make a fused stochastic gradient descent; its learning rate is set before every step."""
+    return SGD(
+        parameter_groups(model, spec),
+        lr=0.0,
+        momentum=spec.momentum,
+        nesterov=spec.nesterov and spec.momentum > 0,
+        fused=True,
+    )
+
+
+def set_lr(optimizer: Optimizer, lr: float) -> None:
+    """Give every group of the optimizer this learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr

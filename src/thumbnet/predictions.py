@@ -1,0 +1,36 @@
+"""Files of predictions; that of labels has one `image wnid` line an image, as challenges do."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from thumbnet.errors import SubmissionError
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[TextIO]:
+    """Open a text file that takes the place of `path` when it is whole, and not before.
+
+    Raises: SubmissionError where it cannot be written
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise SubmissionError(f"cannot write {path}: {error}") from None
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_labels(path: Path, names: Sequence[str], wnids: Sequence[str]) -> None:
+    """Write one `name wnid` line an image, whole or not at all.
+
+    Raises: SubmissionError where it cannot be written
+    """
+    with replaced(path) as file:
+        file.writelines(f"{name} {wnid}\n" for name, wnid in zip(names, wnids, strict=True))

@@ -1,0 +1,1 @@
+"""Built-in recipes, one file a source; data only."""

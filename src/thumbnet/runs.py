@@ -1,0 +1,125 @@
+"""The run folder: its place, the names of its files, and what is known of a run."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thumbnet.checkpoint import write_atomic
+from thumbnet.errors import CheckpointError, did_you_mean
+from thumbnet.recipe import RecipeSpec
+from thumbnet.recipes.registry import dump_recipe, load_recipe
+
+SCHEMA_VERSION = 1
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run's folder; every file name of it is here."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's own name, as commands take it."""
+        return self.path.name
+
+    @property
+    def recipe_file(self) -> Path:
+        """The resolved recipe."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def env_file(self) -> Path:
+        """Versions, machine, and the engine's picks."""
+        return self.path / "env.json"
+
+    @property
+    def results_file(self) -> Path:
+        """One line an epoch."""
+        return self.path / "results.csv"
+
+    @property
+    def events_file(self) -> Path:
+        """One JSON object a line, everything that happened."""
+        return self.path / "events.jsonl"
+
+    @property
+    def log_file(self) -> Path:
+        """What was printed."""
+        return self.path / "log.txt"
+
+    @property
+    def state_file(self) -> Path:
+        """What resume starts from."""
+        return self.path / "state" / "last.safetensors"
+
+    def weights(self, which: str) -> Path:
+        """Return the model folder of the `best` or the `last` weights."""
+        return self.path / "weights" / which
+
+    def recipe(self) -> RecipeSpec:
+        """Read the resolved recipe."""
+        return load_recipe(self.recipe_file)
+
+    def env(self) -> dict[str, Any]:
+        """Read the environment.
+
+        Raises: CheckpointError where it is missing, damaged or of another schema version
+        """
+        try:
+            env = json.loads(self.env_file.read_text(encoding="utf-8"))
+            version = env["schema_version"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{self.path} is no run folder of thumbnet: {error}") from None
+        if version != SCHEMA_VERSION:
+            raise CheckpointError(
+                f"{self.path} was written with run schema version {version}; this thumbnet reads "
+                f"{SCHEMA_VERSION}; use the version that wrote it, or train anew"
+            )
+        return dict(env)
+
+    def write_setup(self, recipe: RecipeSpec, env: dict[str, Any]) -> None:
+        """Write recipe and environment, which make the folder a run."""
+        write_atomic(self.env_file, json.dumps({"schema_version": SCHEMA_VERSION, **env}, indent=1))
+        write_atomic(self.recipe_file, dump_recipe(recipe))
+
+
+def new_run(recipe_name: str, out: Path | None = None) -> RunFolder:
+    """Make the folder of a new run: `out`, or `runs/<recipe>`, or the next free `.2`, `.3`, ...
+
+    Raises: CheckpointError where `out` is there already and not empty, or cannot be made
+    """
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise CheckpointError(f"{out} is there already; choose another --out, or resume that run")
+    base = out or RUNS / recipe_name.replace("/", "-")
+    number = 1
+    while True:
+        path = base if number == 1 else base.with_name(f"{base.name}.{number}")
+        try:
+            path.mkdir(parents=True, exist_ok=out is not None)
+            return RunFolder(path)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise CheckpointError(f"cannot make the run folder {path}: {error}") from None
+
+
+def find_run(name_or_path: str | Path) -> RunFolder:
+    """Return a run by its path, or by its name under `runs/`.
+
+    Raises: CheckpointError for one that is not there, naming the nearest
+    """
+    for path in (Path(name_or_path), RUNS / name_or_path):
+        if (path / "recipe.yaml").is_file():
+            return RunFolder(path)
+    names = [run.name for run in list_runs()]
+    hint = did_you_mean(str(name_or_path), names)
+    known = f"; runs here: {', '.join(names)}" if names else f"; there is no run under {RUNS}/"
+    raise CheckpointError(f"no run '{name_or_path}'{hint}{known}; a run is a path or such a name")
+
+
+def list_runs() -> list[RunFolder]:
+    """Return all runs under `runs/`, by name."""
+    return [RunFolder(path.parent) for path in sorted(RUNS.glob("*/recipe.yaml"))]

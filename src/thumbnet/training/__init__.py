@@ -1,0 +1,1 @@
+"""The plain loop, what it keeps, and what watches it."""

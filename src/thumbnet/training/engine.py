@@ -1,0 +1,241 @@
+"""How this machine runs a step fastest: measured in a second, printed, and kept with the run."""
+
+import ctypes
+import platform
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from itertools import product
+from time import perf_counter
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from thumbnet.errors import RecipeError
+from thumbnet.recipe import TrainingSpec
+
+PROBE_S = 1.0  # the most that measuring may take
+MARGIN = 0.9  # a candidate must need less than this share of the simpler one's time
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
+
+
+@dataclass(frozen=True)
+class Picks:
+    """What the engine settled on; stored with the run and reused by resume."""
+
+    device: str
+    precision: str
+    memory_format: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Picks with their cost.
+
+    `step_s` are seconds a step of each phase, `judge_image_s` seconds of judging one image, and
+    `activation_bytes` what the largest step keeps for its backward pass.
+    """
+
+    picks: Picks
+    step_s: tuple[float, ...]
+    judge_image_s: float
+    activation_bytes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+class Engine:
+    """Runs steps with the picks given: precision, memory format, threads."""
+
+    def __init__(self, picks: Picks) -> None:
+        self.picks = picks
+        self.device = torch.device(picks.device)
+        keep_freed_memory()
+        torch.set_num_threads(picks.threads)
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """Move a network to the device, in the memory format picked."""
+        model.to(self.device)
+        for parameter in model.parameters():
+            parameter.data = self.formatted(parameter.data)
+        return model
+
+    def formatted(self, images: Tensor) -> Tensor:
+        """Lay a batch, or the weights of a convolution, out as picked.
+
+        Shapes: (B, C, H, W) -> same
+        """
+        if images.ndim != 4:
+            return images
+        return images.contiguous(memory_format=_format(self.picks.memory_format))
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context a forward pass of training runs in."""
+        if self.picks.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep freed memory instead of handing it back to the kernel.
+
+    A step frees and allocates the same large activations again; fresh pages for each cost a
+    third of its time on a CPU. Elsewhere than on glibc this does nothing.
+    """
+    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(M_MMAP_MAX, 0)
+    libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    libc.mallopt(M_TOP_PAD, 64 * 2**20)
+
+
+def find_device(name: str | None) -> str:
+    """Return the device asked for, or the fastest kind there is.
+
+    Raises: RecipeError for one that is not there
+    """
+    there = ["cpu"]
+    if torch.backends.mps.is_available():
+        there.insert(0, "mps")
+    if torch.cuda.is_available():
+        there.insert(0, "cuda")
+    if name is None:
+        return there[0]
+    if name.split(":")[0] not in there:
+        raise RecipeError(f"device '{name}' is not on this machine; there are: {', '.join(there)}")
+    return name
+
+
+def measure(
+    model: nn.Module,
+    training: TrainingSpec,
+    shapes: Sequence[tuple[int, int, int, int]],
+    judged_size: int,
+    device: str,
+    budget_s: float = PROBE_S,
+) -> Measured:
+    """Time real steps of a copy of the network with each candidate and keep the fastest.
+
+    Args: shapes are each phase's batches (B, C, H, W); judged_size is in px.
+    """
+    started = perf_counter()
+    candidates = _candidates(training, device)
+    batch = _probe_batch(model, candidates[0], shapes[0])
+    best, best_s = candidates[0], float("inf")
+    for picks in candidates:
+        if len(candidates) == 1 or perf_counter() - started > budget_s:
+            break
+        step_s = _time_steps(model, picks, (batch, *shapes[0][1:]))
+        if step_s < best_s * (MARGIN if best_s < float("inf") else 1):
+            best, best_s = picks, step_s
+    steps = {shape: _scaled_step(model, best, shape, batch) for shape in dict.fromkeys(shapes)}
+    judging = (min(64, batch), shapes[0][1], judged_size, judged_size)
+    return Measured(
+        picks=best,
+        step_s=tuple(steps[shape] for shape in shapes),
+        judge_image_s=_time_judging(model, best, judging) / judging[0],
+        activation_bytes=max(_activation_bytes(model, shape) for shape in dict.fromkeys(shapes)),
+    )
+
+
+def _candidates(training: TrainingSpec, device: str) -> list[Picks]:
+    """Return what may be picked, the simplest first; what is forced leaves no choice."""
+    cores = torch.get_num_threads()
+    precisions = ["fp32", "bf16"] if training.precision == "auto" else [training.precision]
+    if device.startswith("mps"):
+        precisions = ["fp32"]
+    formats = [training.memory_format]
+    if training.memory_format == "auto":
+        formats = ["channels_last", "contiguous"]
+    threads = [training.threads or cores]
+    if training.threads is None and device == "cpu" and cores > 1:
+        threads.append(1)
+    return [
+        Picks(device, precision, memory_format, num)
+        for num, memory_format, precision in product(threads, formats, precisions)
+    ]
+
+
+def _probe_batch(model: nn.Module, picks: Picks, shape: tuple[int, int, int, int]) -> int:
+    """Return the largest batch whose step takes at most a twentieth of the budget."""
+    batch = min(8, shape[0])
+    step_s = _time_steps(model, picks, (batch, *shape[1:]), repeats=1)
+    return max(batch, min(shape[0], int(batch * PROBE_S / 20 / step_s)))
+
+
+def _scaled_step(
+    model: nn.Module, picks: Picks, shape: tuple[int, int, int, int], probe: int
+) -> float:
+    """Return the seconds of a step, measured on a smaller batch where a whole one is slow."""
+    batch = min(probe, shape[0])
+    return _time_steps(model, picks, (batch, *shape[1:])) * shape[0] / batch
+
+
+def _time_steps(
+    model: nn.Module, picks: Picks, shape: tuple[int, int, int, int], repeats: int = 3
+) -> float:
+    """Return the least time of a forward, backward and update, in seconds, after one to warm up."""
+    before = torch.get_num_threads()
+    engine = Engine(picks)
+    model = engine.place(deepcopy(model)).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, fused=True)
+    images = engine.formatted(torch.zeros(shape, device=engine.device))
+    labels = torch.zeros(shape[0], dtype=torch.int64, device=engine.device)
+    times = []
+    for _ in range(1 + repeats):
+        started = perf_counter()
+        with engine.autocast():
+            logits = model(images)
+        loss = F.cross_entropy(logits.float(), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        loss.item()  # waits for the device
+        times.append(perf_counter() - started)
+    torch.set_num_threads(before)
+    return min(times[1:])
+
+
+@torch.inference_mode()
+def _time_judging(model: nn.Module, picks: Picks, shape: tuple[int, int, int, int]) -> float:
+    engine = Engine(picks)
+    model = engine.place(deepcopy(model)).eval()
+    images = engine.formatted(torch.zeros(shape, device=engine.device))
+    times = []
+    for _ in range(2):
+        started = perf_counter()
+        model(images).sum().item()
+        times.append(perf_counter() - started)
+    return min(times)
+
+
+def _activation_bytes(model: nn.Module, shape: tuple[int, int, int, int]) -> int:
+    """Return the bytes that a forward pass keeps for the backward pass, from a small batch."""
+    sizes: dict[int, int] = {}
+    model = deepcopy(model).train()
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    batch = min(4, shape[0])
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        logits = model(torch.zeros(batch, *shape[1:]))
+        F.cross_entropy(logits, torch.zeros(batch, dtype=torch.int64))
+    return sum(sizes.values()) * shape[0] // batch
+
+
+def _format(name: str) -> torch.memory_format:
+    return torch.channels_last if name == "channels_last" else torch.contiguous_format

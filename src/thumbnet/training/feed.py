@@ -1,0 +1,64 @@
+"""Augmented, normalized batches for each step of a plan."""
+
+import torch
+from torch import Tensor
+
+from thumbnet.augment.policy import Policy
+from thumbnet.augment.views import Preprocess
+from thumbnet.data.loader import Loader, epoch_order
+from thumbnet.data.packed import PackedDataset
+from thumbnet.data.splits import Part
+from thumbnet.training.phases import Plan, StepPlan
+
+
+class Feed:
+    """Hands out the batch of any step: a function of (seed, epoch, position) and the data alone.
+
+    Images are scaled down to the phase's size before they are augmented, once a phase; sizes
+    over the packed one are scaled up after it, on the device.
+    """
+
+    def __init__(
+        self,
+        dataset: PackedDataset,
+        part: Part,
+        preprocess: Preprocess,
+        plan: Plan,
+        device: torch.device,
+    ) -> None:
+        self.dataset, self.part, self.device = dataset, part, device
+        self.preprocess, self.plan = preprocess, plan
+        self.seed = plan.recipe.training.seed
+        self._loader: Loader | None = None
+        self._phase = self._epoch = self._size = -1
+
+    def batch(self, at: StepPlan) -> tuple[Tensor, Tensor]:
+        """Return the inputs and labels of a step.
+
+        Shapes: -> (B, C, S, S) float32, (B,) int64
+        """
+        if at.phase != self._phase:
+            self._enter_phase(at)
+        if at.epoch != self._epoch:
+            self._enter_epoch(at)
+        assert self._loader is not None
+        images, labels = self._loader.batch(self._order[at.first : at.last])
+        images = self._policy(images, at.first)
+        return self.preprocess.to_input(images, at.image_size), labels
+
+    def _enter_phase(self, at: StepPlan) -> None:
+        size = min(at.image_size, self.dataset.image_size)
+        scales = size < self.dataset.image_size or self.preprocess.color == "grey"
+        shrink = (lambda images: self.preprocess.shrink(images, size)) if scales else None
+        known = self._loader is not None and self._size == size
+        if not known:
+            self._loader = None  # frees the old one first
+            self._loader = Loader(self.dataset, self.part, self.device, shrink)
+        self._size, self._phase, self._epoch = size, at.phase, -1
+
+    def _enter_epoch(self, at: StepPlan) -> None:
+        num_images = len(self.part.indices)
+        self._order = epoch_order(self.seed, at.epoch, num_images)
+        specs = self.plan.phases[at.phase].augment
+        self._policy = Policy(specs, num_images, self._size, self.seed, at.epoch)
+        self._epoch = at.epoch

@@ -1,0 +1,65 @@
+"""Measured picks, kept in the cache so that the next run of the same step need not measure."""
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from thumbnet.checkpoint import write_atomic
+from thumbnet.data.cache import cache_dir
+from thumbnet.errors import CheckpointError
+from thumbnet.recipe import RecipeSpec
+from thumbnet.training.engine import Measured, Picks, measure
+from thumbnet.training.phases import Plan
+
+
+def measured_picks(recipe: RecipeSpec, plan: Plan, model: nn.Module, device: str) -> Measured:
+    """Return the engine's picks for a plan: from the cache, or measured now and put there."""
+    channels = 1 if recipe.preprocess.color == "grey" else 3
+    shapes = [(p.batch_size, channels, p.image_size, p.image_size) for p in plan.phases]
+    training = recipe.training
+    forced = [training.precision, training.memory_format, training.threads]
+    key = _key([recipe.model.model_dump(), shapes, device, _machine(), forced])
+    path = cache_dir() / "engine" / f"{key}.json"
+    cached = _read(path)
+    if cached is not None:
+        return cached
+    measured = measure(model, training, shapes, recipe.preprocess.image_size, device)
+    try:
+        write_atomic(path, json.dumps(asdict(measured)))
+    except CheckpointError:
+        return measured  # a cache that cannot be written costs a second next time, no more
+    return measured
+
+
+def _machine() -> list[Any]:
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return [platform.node(), _cpu_name(), os.cpu_count(), torch.get_num_threads(),
+            torch.__version__, cuda]  # fmt: skip
+
+
+def _cpu_name() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    return next((line for line in text.splitlines() if line.startswith("model name")), "")
+
+
+def _key(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _read(path: Path) -> Measured | None:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        data["picks"] = Picks(**data["picks"])
+        return Measured(**{**data, "step_s": tuple(data["step_s"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None

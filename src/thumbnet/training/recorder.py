@@ -1,0 +1,50 @@
+"""The observer that writes a run's events.jsonl and log.txt."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from thumbnet.runs import RunFolder
+from thumbnet.training.events import Ended, EpochEnded, Event, Saved, Started
+
+
+class Recorder:
+    """Appends one line an event, flushed at once; steps are too many and left out."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+
+    def __call__(self, event: Event) -> None:
+        """Write one event."""
+        if isinstance(event, Started):
+            self._write(
+                "started" if event.step == 0 else "resumed",
+                {"step": event.step, "num_steps": event.plan.num_steps, "engine": event.picks},
+                f"{event.run}: step {event.step} of {event.plan.num_steps}",
+            )
+        elif isinstance(event, EpochEnded):
+            row = event.row
+            self._write("epoch", {**row, "is_best": event.is_best}, describe_row(row))
+        elif isinstance(event, Saved):
+            self._write("saved", {"step": event.step}, None)
+        elif isinstance(event, Ended):
+            fields = asdict(event)
+            self._write("ended", fields, f"{event.reason} at step {event.step}")
+
+    def _write(self, kind: str, fields: dict[str, Any], line: str | None) -> None:
+        time = datetime.now(UTC).isoformat(timespec="seconds")
+        with self.run.events_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": time, "event": kind, **fields}) + "\n")
+        if line is not None:
+            with self.run.log_file.open("a", encoding="utf-8") as file:
+                file.write(f"{time} {line}\n")
+
+
+def describe_row(row: dict[str, Any]) -> str:
+    """Return an epoch's figures as one line for people."""
+    return (
+        f"epoch {row['epoch']}  phase {row['phase']}  loss {row['train_loss']:.3f}  "
+        f"watch {row['watch_loss']:.3f}  top-1 {100 * row['watch_top1']:.2f} %  "
+        f"top-5 {100 * row['watch_top5']:.2f} %  {row['wall_s']:.0f} s"
+    )
