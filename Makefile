@@ -1,5 +1,5 @@
 # `make help` lists the targets. PIP_ARGS goes to every pip install, for instance
-#     make quickstart PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+#     make quickstart PIP_ARGS="--extra-index-url URL"
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 PIP_ARGS ?=

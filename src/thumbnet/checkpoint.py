@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,12 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, A
     plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     text = json.dumps({"schema_version": SCHEMA_VERSION, **meta}, sort_keys=True)
     header = {"format": "pt", "thumbnet": text, "sha256": _digest(plain, text)}
-    _replace(path, lambda temporary: save_file(plain, temporary, metadata=header))
+
+    def write(temporary: Path) -> None:
+        save_file(plain, temporary, metadata=header)
+        _sort_header(temporary)
+
+    _replace(path, write)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -50,7 +56,12 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     text = header.get("thumbnet")
     if text is None:
         raise CheckpointError(f"{path} was not written by thumbnet")
-    meta = json.loads(text)
+    try:
+        meta = json.loads(text)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: its header is no JSON: {error}") from None
+    if not isinstance(meta, dict):
+        raise CheckpointError(f"{path} was not written by thumbnet")
     if meta.get("schema_version") != SCHEMA_VERSION:
         raise CheckpointError(
             f"{path} has schema version {meta.get('schema_version')}; this thumbnet reads "
@@ -59,6 +70,19 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if _digest(tensors, text) != header.get("sha256"):
         raise CheckpointError(f"{path} is damaged: its checksum does not match its content")
     return tensors, meta
+
+
+def _sort_header(path: Path) -> None:
+    """Put the keys of a safetensors header in order, which the library leaves to chance.
+
+    Equal weights then make equal files, byte by byte.
+    """
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        text = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        file.seek(8)
+        file.write(text.encode().ljust(length))
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
@@ -79,7 +103,8 @@ def _replace(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(temporary, path)
         _fsync(path.parent)
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder is a file, say
+            temporary.unlink(missing_ok=True)
         raise CheckpointError(
             f"cannot write {path}: {error}; what was saved before is untouched; "
             "free some space or choose another folder, then resume"

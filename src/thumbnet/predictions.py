@@ -1,7 +1,7 @@
 """Files of predictions; that of labels has one `image wnid` line an image, as challenges do."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -20,7 +20,8 @@ def replaced(path: Path) -> Iterator[TextIO]:
             yield file
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder is a file, say
+            temporary.unlink(missing_ok=True)
         raise SubmissionError(f"cannot write {path}: {error}") from None
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -268,7 +268,7 @@ def with_overrides(recipe: RecipeSpec, overrides: dict[str, Any], origin: str) -
 
 def _descend(at: Any, part: str, dotted: str) -> Any:
     if isinstance(at, list):
-        if not part.isdigit() or int(part) >= len(at):
+        if not part.isdecimal() or int(part) >= len(at):
             raise RecipeError(f"'{dotted}': '{part}' must be a position from 0 to {len(at) - 1}")
         return at[int(part)]
     if isinstance(at, dict):

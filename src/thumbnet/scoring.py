@@ -11,7 +11,7 @@ def ranked(logits: NDArray[Any], k: int) -> NDArray[np.int64]:
 
     Shapes: logits (N, C) -> (N, min(k, C))
     """
-    order = np.argsort(-logits, axis=1, kind="stable")
+    order = np.argsort(-_ordered(logits), axis=1, kind="stable")
     return order[:, :k].astype(np.int64)
 
 
@@ -20,7 +20,13 @@ def num_correct(logits: NDArray[Any], labels: NDArray[np.int64], k: int = 1) -> 
 
     Shapes: logits (N, C); labels (N,)
     """
+    logits = _ordered(logits)
     own = logits[np.arange(len(labels)), labels][:, None]
     before = np.arange(logits.shape[1])[None, :] < labels[:, None]
     ahead = (logits > own) | ((logits == own) & before)  # classes ranked before the right one
     return int((ahead.sum(axis=1) < k).sum())
+
+
+def _ordered(logits: NDArray[Any]) -> NDArray[Any]:
+    """Put what is not a number behind all numbers: a broken network must not seem right."""
+    return np.where(np.isnan(logits), -np.inf, logits)

@@ -1,1 +1,1 @@
-"""Augmentation as pure batched functions of given parameters, and the view a network is judged at."""
+"""Augmentation as pure batched functions of given parameters, and the judged view."""

@@ -40,8 +40,9 @@ class Preprocess:
         """
         size = size or self.image_size
         if self.color == "grey":
-            weights = torch.tensor(GREY, dtype=torch.int32, device=images.device)
-            images = ((images * weights).sum(3, keepdim=True) + 32768 >> 16).to(torch.uint8)
+            red, green, blue = images.to(torch.int32).unbind(3)
+            grey = red * GREY[0] + green * GREY[1] + blue * GREY[2] + 32768
+            images = (grey >> 16).to(torch.uint8)[..., None]
         if size < images.shape[1]:
             images = _resize(images, size)
         return images

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.table import Table
 
-from thumbnet.cli.output import err, out
+from thumbnet.cli.output import err, make_table, out
 from thumbnet.cli.train import DataOption
 
 if TYPE_CHECKING:
@@ -38,9 +37,8 @@ def evaluate(
 
     result = inference.evaluate(run, split, data, weights=weights, device=find_device(device))
     scores = result.scores
-    table = Table(title=f"{run}, {weights} weights", title_justify="left")
-    for column in ("judged on", "top-1", "top-5", "cross-entropy", "images"):
-        table.add_column(column, justify="left" if column == "judged on" else "right")
+    columns = "top-1, top-5, cross-entropy, images"
+    table = make_table("judged on", columns, title=f"{run}, {weights} weights")
     table.add_row(
         result.judged_on,
         f"{100 * scores.top1:.2f} %",

@@ -89,7 +89,7 @@ class LiveTraining:
 
     def _step(self, event: Stepped) -> None:
         now = monotonic()
-        self._clock.stepped(event.at.step, event.at.phase, now)
+        self._clock.stepped(event.at.phase, now)
         if now - self._drawn < REDRAW_EVERY_S:
             return
         self._drawn, done = now, event.at.step + 1
@@ -122,9 +122,8 @@ class _Clock:
         self.factor = 1.0  # real over forecast, of steps
         self._before: float | None = None
         self._num = 0
-        self._ended: float | None = None
 
-    def stepped(self, step: int, phase: int, now: float) -> None:
+    def stepped(self, phase: int, now: float) -> None:
         """Learn from one step."""
         if self._before is not None and self._num >= SETTLE_STEPS:
             ratio = (now - self._before) / max(self.forecast.step_s[phase], 1e-9)

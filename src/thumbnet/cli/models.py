@@ -3,9 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from thumbnet.cli.output import out
+from thumbnet.cli.output import make_table, out
 
 app = typer.Typer(help="List networks and look into one.", no_args_is_help=True)
 ClassesOption = Annotated[int, typer.Option("--classes", help="Number of classes.")]
@@ -16,9 +15,7 @@ def list_(num_classes: ClassesOption = 200) -> None:
     """List all networks with their number of parameters."""
     from thumbnet.models.registry import create_model, model_entry, model_names
 
-    table = Table()
-    for column in ("network", "parameters", "image size", "what"):
-        table.add_column(column, justify="right" if column == "parameters" else "left")
+    table = make_table("network", "parameters, image size", "what")
     for name in model_names():
         entry = model_entry(name)
         model = create_model(name, num_classes)
@@ -37,9 +34,7 @@ def show(
     from thumbnet.models.registry import create_model
 
     model = create_model(name, num_classes)
-    table = Table(title=name, title_justify="left")
-    for column in ("parameter", "shape", "numbers"):
-        table.add_column(column, justify="right" if column == "numbers" else "left")
+    table = make_table("parameter", "shape, numbers", title=name)
     total = 0
     for key, value in model.named_parameters():
         table.add_row(key, " x ".join(str(side) for side in value.shape), f"{value.numel():,}")

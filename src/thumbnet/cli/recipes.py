@@ -3,9 +3,8 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from thumbnet.cli.output import out
+from thumbnet.cli.output import make_table, out
 
 app = typer.Typer(help="List, print and compare recipes.", no_args_is_help=True)
 
@@ -19,16 +18,11 @@ def list_() -> None:
     """List all built-in recipes with the figures they stand for."""
     from thumbnet.recipes.registry import load_recipe, recipe_names
 
-    table = Table()
-    for column in ("recipe", "network", "epochs", "protocol", "published top-1", "what"):
-        right = column in ("epochs", "published top-1")
-        table.add_column(column, justify="right" if right else "left", no_wrap=column == "recipe")
+    table = make_table("recipe, network", "epochs, published", "what")
     for name in recipe_names():
         spec = load_recipe(name)
         claim = "" if spec.published is None else f"{100 * spec.published.top1:.1f} %"
-        table.add_row(
-            name, spec.model.name, f"{spec.num_epochs:g}", spec.data.protocol, claim, spec.summary
-        )
+        table.add_row(name, spec.model.name, f"{spec.num_epochs:g}", claim, spec.summary)
     out.print(table)
 
 

@@ -1,12 +1,16 @@
 """`thumbnet runs`: what has been trained here."""
 
+from __future__ import annotations
+
 import csv
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from thumbnet.cli.output import out
+from thumbnet.cli.output import make_table, out
+
+if TYPE_CHECKING:
+    from thumbnet.runs import RunFolder
 
 app = typer.Typer(help="List and remove runs.", no_args_is_help=True)
 
@@ -21,16 +25,14 @@ def list_() -> None:
     if not runs:
         out.print(f"no runs under {RUNS}/; begin one with: thumbnet train thumbnet/quick")
         return
-    table = Table()
-    for column in ("run", "recipe", "seed", "epochs done", "best watched top-1", "time"):
-        table.add_column(column, justify="left" if column in ("run", "recipe") else "right")
+    table = make_table("run, recipe", "seed, epochs done, best watched top-1, time")
     for run in runs:
         try:
             spec = run.recipe()
         except ThumbnetError as error:
             table.add_row(run.name, f"unreadable: {error!s:.60}")
             continue
-        rows = list(csv.DictReader(run.results_file.open())) if run.results_file.exists() else []
+        rows = _rows(run)
         best = max((float(row["watch_top1"]) for row in rows), default=None)
         table.add_row(
             run.name,
@@ -41,6 +43,13 @@ def list_() -> None:
             f"{float(rows[-1]['wall_s']):.0f} s" if rows else "-",
         )
     out.print(table)
+
+
+def _rows(run: RunFolder) -> list[dict[str, str]]:
+    if not run.results_file.is_file():
+        return []
+    with run.results_file.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 @app.command()

@@ -22,6 +22,7 @@ MAX_MEMBERS = 200_000
 MAX_MEMBER_BYTES = 50_000_000
 MAX_RATIO = 100  # of a zip member over RATIO_FROM_BYTES; images do not shrink like this
 RATIO_FROM_BYTES = 1 << 20
+_TELL_EVERY = 256  # members
 
 _BROKEN = (
     EOFError,
@@ -43,6 +44,7 @@ def read_archive(path: Path, progress: Progress | None = None) -> Tree:
     """
     kind = _kind(path)
     tell, guard, tree = progress or silent, _Guard(path), Tree()
+    size_bytes = path.stat().st_size
     try:
         members = _zip(path, guard) if kind == "zip" else _tar(path, kind, guard)
         for name, data, position in members:
@@ -51,11 +53,13 @@ def read_archive(path: Path, progress: Progress | None = None) -> Tree:
                     tree.add_folder(name)
                 else:
                     tree.add(name, data)
-            tell(position, path.stat().st_size, f"reading {path.name}")
+            if guard.members % _TELL_EVERY == 0:
+                tell(position, size_bytes, f"reading {path.name}")
     except _BROKEN as error:
         raise DataError(
             f"{path} is truncated or damaged ({error or type(error).__name__}); get it once more"
         ) from error
+    tell(size_bytes, size_bytes, f"reading {path.name}")
     if not tree.files:
         raise DataError(f"{path} is empty: it holds no files; give an archive of images")
     return tree

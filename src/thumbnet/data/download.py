@@ -16,7 +16,7 @@ from typing import Any
 from thumbnet.data.progress import Progress, silent
 from thumbnet.errors import DataError
 
-ATTEMPTS = 4  # connections in a row that may bring nothing before the user is told
+ATTEMPTS = 3  # connections in a row that may bring nothing before the user is told
 _PIECE = 1 << 18
 
 

@@ -90,7 +90,7 @@ class PackedWriter:
             self._open[split] = (self.folder / f"{split}_images.npy").open("wb", buffering=0)
             self._write(self._open[split], bytes(_HEADER_BYTES))
             self.counts[split] = 0
-        self._write(self._open[split], np.ascontiguousarray(images).data.cast("B"))
+        self._write(self._open[split], images.reshape(-1).data)
         self.counts[split] += len(images)
 
     def describe(
@@ -189,14 +189,16 @@ def _images_header(count: int, size: int) -> bytes:
 
 def _statistics(path: Path) -> tuple[dict[str, Any], NDArray[np.float32]]:
     """Return mean and std of a file of images, exact up to one rounding, and the mean image."""
-    images = np.load(path, mmap_mode="r")
-    total = np.zeros(images.shape[1:], np.int64)
-    squares = np.zeros(images.shape[1:], np.int64)
-    for start in range(0, len(images), _STATS_CHUNK):
-        part = images[start : start + _STATS_CHUNK]
-        total += part.sum(axis=0, dtype=np.uint32)
-        squares += np.multiply(part, part, dtype=np.uint16).sum(axis=0, dtype=np.uint32)
-    count = len(images) * images.shape[1] * images.shape[2]
+    num_images, height, width, _ = np.load(path, mmap_mode="r").shape
+    total = np.zeros((height, width, 3), np.int64)
+    squares = np.zeros_like(total)
+    with path.open("rb") as file:  # read, not mapped: mapped pages count as memory in use
+        file.seek(_HEADER_BYTES)
+        while (part := np.fromfile(file, np.uint8, _STATS_CHUNK * total.size)).size:
+            part = part.reshape(-1, height, width, 3)
+            total += part.sum(axis=0, dtype=np.uint32)
+            squares += np.multiply(part, part, dtype=np.uint16).sum(axis=0, dtype=np.uint32)
+    count = num_images * height * width
     mean, std = [], []
     for channel in range(3):
         first, second = int(total[..., channel].sum()), int(squares[..., channel].sum())
@@ -208,7 +210,7 @@ def _statistics(path: Path) -> tuple[dict[str, Any], NDArray[np.float32]]:
         "overall_mean": int(total.sum()) / (3 * count) / 255,
         "overall_std": _std(int(total.sum()), int(squares.sum()), 3 * count),
     }
-    return stats, (total / (len(images) * 255.0)).astype(np.float32)
+    return stats, (total / (num_images * 255.0)).astype(np.float32)
 
 
 def _std(first: int, second: int, count: int) -> float:

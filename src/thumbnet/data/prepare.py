@@ -150,6 +150,8 @@ def _describe(
     """Write labels, boxes and names of the images that could be read."""
     kept = np.ones(len(split.names), bool)
     kept[list(broken)] = False
+    if not kept.any():
+        raise DataError(f"no readable image is left in {split.name}; mend its files or remove it")
     if split.labels is not None and split.name == "train":
         empty = set(range(num_classes)) - set(split.labels[kept].tolist())
         if empty:

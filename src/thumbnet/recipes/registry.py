@@ -72,7 +72,7 @@ def parse_overrides(settings: list[str]) -> dict[str, Any]:
             )
         try:
             overrides[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+        except (ValueError, RecursionError, yaml.YAMLError) as error:
             raise RecipeError(f"--set {key}: the value is no YAML: {error}") from None
     return overrides
 
@@ -80,6 +80,6 @@ def parse_overrides(settings: list[str]) -> dict[str, Any]:
 def _read(path: Path) -> RecipeSpec:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise RecipeError(f"cannot read the recipe {path}: {error}") from None
     return parse_recipe(data, str(path))

@@ -34,6 +34,7 @@ from thumbnet.training.state import TrainState, load_state
 from thumbnet.training.trainer import Result, Trainer
 from thumbnet.version import __version__
 
+MAX_EPOCHS = 100_000
 BUDGET_SHARE = 0.9  # of a time budget is planned for; the rest is for what a forecast misses
 
 
@@ -147,8 +148,8 @@ def _adjusted(
     recipe = with_overrides(recipe, given, recipe.name) if given else recipe
     if epochs is None:
         return recipe
-    if not epochs > 0:
-        raise RecipeError(f"epochs={epochs} must be above 0")
+    if not 0 < epochs <= MAX_EPOCHS:
+        raise RecipeError(f"epochs={epochs} must be above 0 and at most {MAX_EPOCHS}")
     return recipe.scaled(epochs / recipe.num_epochs)
 
 

@@ -61,8 +61,8 @@ class TrainState:
                 average.copy_(current)
 
     def is_finite(self) -> bool:
-        """Tell whether every weight is a finite number."""
-        return all(bool(torch.isfinite(p).all()) for p in self.model.parameters())
+        """Tell whether every weight, and every statistic of batch norm, is a finite number."""
+        return all(bool(torch.isfinite(v).all()) for v in self.model.state_dict().values())
 
 
 def save_state(state: TrainState, path: Path, meta: dict[str, Any]) -> None:
