@@ -1,10 +1,19 @@
 """Keep tests apart from the user's cache and data, and their thread count the same throughout."""
 
+from __future__ import annotations
+
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.cli.driver import QUICK_ENGINE, Said, Thumbnet
+
+if TYPE_CHECKING:
+    from thumbnet.data.packed import PackedDataset
+    from thumbnet.runs import RunFolder
 
 # Read here, before any test module is collected: torch looks at it when it is first imported, and
 # the commands that tests start inherit it.
@@ -29,3 +38,56 @@ def real_data() -> Path:
     if not REAL_DATA:
         pytest.skip("THUMBNET_DATA is not set: needs the real Tiny ImageNet archive")
     return Path(REAL_DATA).resolve()
+
+
+@pytest.fixture
+def thumbnet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Thumbnet:
+    """Run a command in an empty working folder."""
+    from thumbnet.cli.main import main
+
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+
+    def run(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["thumbnet", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err + said.out
+        return Said(status, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
+    """Four classes of twenty training images."""
+    from thumbnet.data.synthetic import synthesize
+
+    folder = tmp_path_factory.mktemp("data") / "tiny"
+    return synthesize(folder, num_classes=4, train_per_class=20, val_per_class=4)
+
+
+@pytest.fixture(scope="session")
+def other(tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
+    """Six classes, two of which the tiny set has not."""
+    from thumbnet.data.synthetic import synthesize
+
+    folder = tmp_path_factory.mktemp("data") / "other"
+    return synthesize(folder, num_classes=6, train_per_class=8, val_per_class=4)
+
+
+@pytest.fixture(scope="session")
+def trained(tiny: PackedDataset, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished run of thumbnet/quick on the tiny set."""
+    from thumbnet.recipes.registry import load_recipe
+    from thumbnet.training.session import train
+
+    recipe = load_recipe("thumbnet/quick", QUICK_ENGINE).scaled(0.3)
+    return train(recipe, tiny, out=tmp_path_factory.mktemp("runs") / "quick").run

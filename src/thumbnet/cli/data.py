@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from thumbnet.cli.output import out as shown
 from thumbnet.cli.progress import bar
 
 app = typer.Typer(help="Get, pack and check data sets.", no_args_is_help=True)
@@ -32,7 +32,7 @@ def fetch(
     remote = replace(download.TINY_IMAGENET, url=url) if url else download.TINY_IMAGENET
     with bar(f"downloading {remote.name}") as progress:
         path = download.fetch(remote, folder or cache_dir(), progress=progress)
-    _say(str(path))
+    shown.print(str(path))
 
 
 @app.command()
@@ -61,8 +61,10 @@ def prepare(
             progress=progress,
         )
     if skipped := dataset.meta["skipped"]:
-        _say(f"{len(skipped)} files left out, listed in meta.json: {', '.join(list(skipped)[:10])}")
-    _say(str(dataset.path))
+        shown.print(
+            f"{len(skipped)} files left out, listed in meta.json: {', '.join(list(skipped)[:10])}"
+        )
+    shown.print(str(dataset.path))
 
 
 @app.command()
@@ -87,7 +89,7 @@ def info(data: DataArgument = None) -> None:
     table.add_row("skipped", f"{len(dataset.meta['skipped'])} files")
     table.add_row("fingerprint", dataset.fingerprint)
     table.add_row("path", str(dataset.path))
-    Console(soft_wrap=True, highlight=False, markup=False).print(table)
+    shown.print(table)
 
 
 @app.command()
@@ -102,8 +104,8 @@ def verify(data: DataArgument = None) -> None:
             path = load_dataset(data, download=False, progress=progress).path
         problems = verify_packed(path, progress)
     for problem in problems:
-        _say(problem)
-    _say(f"{path}: {f'{len(problems)} problems' if problems else 'fine'}")
+        shown.print(problem)
+    shown.print(f"{path}: {f'{len(problems)} problems' if problems else 'fine'}")
     if problems:
         raise typer.Exit(1)
 
@@ -129,7 +131,7 @@ def synth(
         size=size,
         seed=seed,
     )
-    _say(str(dataset.path))
+    shown.print(str(dataset.path))
 
 
 def _numbers(values: tuple[float, ...]) -> str:
@@ -140,7 +142,3 @@ def _source(meta: dict[str, Any]) -> str:
     source = meta["source"]
     sha = f", sha256 {source['sha256'][:12]}" if "sha256" in source else ""
     return f"{source['name']} ({source['kind']}{sha}), decoded by {meta['decoder']}"
-
-
-def _say(line: str) -> None:
-    Console(soft_wrap=True, highlight=False, markup=False).print(line)

@@ -1,0 +1,168 @@
+import io
+import struct
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from thumbnet.data import decode as subject
+from thumbnet.data.decode import decode
+from thumbnet.errors import DataError
+
+
+def saved(image: Image.Image, kind: str = "PNG", **save) -> bytes:
+    held = io.BytesIO()
+    image.save(held, kind, **save)
+    return held.getvalue()
+
+
+def noise(width: int, height: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("resize", ["crop", "letterbox"])
+def test_the_right_size_is_not_resampled(resize: str) -> None:
+    pixels = noise(16, 16)
+    found = decode(saved(Image.fromarray(pixels)), 16, resize)
+    assert np.array_equal(found, pixels)
+    assert found.dtype == np.uint8
+    assert found.flags.writeable
+
+
+def test_gray_becomes_three_equal_channels() -> None:
+    gray = noise(8, 8)[..., 0]
+    for data in (saved(Image.fromarray(gray)), saved(Image.fromarray(gray).convert("LA"))):
+        assert np.array_equal(decode(data, 8), np.stack([gray] * 3, -1))
+
+
+def test_gray_jpeg_and_cmyk(image_bytes: Callable[..., bytes]) -> None:
+    assert decode(image_bytes(0, mode="L"), 64).shape == (64, 64, 3)
+    color, cmyk = decode(image_bytes(0), 64), decode(image_bytes(0, mode="CMYK"), 64)
+    assert np.abs(color.astype(int) - cmyk).mean() < 4
+
+
+def test_palette_and_bilevel() -> None:
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    pixels[:4] = (255, 0, 0)
+    image = Image.fromarray(pixels)
+    assert np.array_equal(decode(saved(image.quantize(4)), 8), pixels)
+    assert set(np.unique(decode(saved(image.convert("1", dither=0)), 8))) <= {0, 255}
+
+
+def test_what_is_transparent_becomes_black() -> None:
+    pixels = np.full((8, 8, 4), 200, np.uint8)
+    pixels[..., 3] = [[255] * 4 + [0] * 4] * 8
+    found = decode(saved(Image.fromarray(pixels)), 8)
+    assert (found[:, :4] == 200).all()
+    assert (found[:, 4:] == 0).all()
+    flat = Image.fromarray(np.array([[0, 1] * 4] * 8, np.uint8), mode=None).convert("P")
+    flat.putpalette([9, 9, 9, 100, 100, 100])
+    found = decode(saved(flat, transparency=0), 8)
+    assert found[0, :2, 0].tolist() == [0, 100]
+
+
+def test_sixteen_bits_are_not_clipped() -> None:
+    deep = (np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000).astype(np.uint16)
+    assert np.array_equal(decode(saved(Image.fromarray(deep)), 8)[..., 0], deep >> 8)
+
+
+def test_exif_orientation_is_applied() -> None:
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[:8] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored on its side: the top is to the right
+    for kind in ("PNG", "WEBP", "JPEG"):
+        save = {"lossless": True} if kind == "WEBP" else {}
+        found = decode(saved(Image.fromarray(pixels), kind, exif=exif, **save), 16)
+        assert found[:, 8:].min() > 250, kind
+        assert found[:, :8].max() < 5, kind
+
+
+def test_crop_takes_the_center() -> None:
+    pixels = np.zeros((20, 60, 3), np.uint8)
+    pixels[:, 20:40] = 255
+    assert (decode(saved(Image.fromarray(pixels)), 20) == 255).all()
+    assert (decode(saved(Image.fromarray(pixels.transpose(1, 0, 2))), 20) == 255).all()
+
+
+def test_letterbox_keeps_all_and_pads_with_black() -> None:
+    found = decode(saved(Image.fromarray(np.full((20, 40, 3), 200, np.uint8))), 16, "letterbox")
+    assert (found[4:12] == 200).all()
+    assert (found[:4] == 0).all()
+    assert (found[12:] == 0).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (63, 64), (200, 100)])
+@pytest.mark.parametrize("resize", ["crop", "letterbox"])
+def test_every_size_fits(size: tuple[int, int], resize: str) -> None:
+    found = decode(saved(Image.new("RGB", size, (90, 90, 90))), 32, resize)
+    assert found.shape == (32, 32, 3)
+    assert found.max() == 90
+
+
+def test_shrinking_is_antialiased() -> None:
+    checker = np.indices((256, 256)).sum(0) % 2 * 255
+    found = decode(saved(Image.fromarray(checker.astype(np.uint8))), 16)
+    assert found.std() < 3
+    assert abs(found.mean() - 127.5) < 3
+
+
+def test_a_large_jpeg_shrinks_to_nearly_the_same() -> None:
+    ramp = np.linspace(0, 255, 512).astype(np.uint8)
+    image = Image.fromarray(np.broadcast_to(ramp[None, :, None], (512, 512, 3)).copy())
+    found, plain = decode(saved(image, "JPEG", quality=95), 32), decode(saved(image), 32)
+    assert np.abs(found.astype(int) - plain).max() <= 3
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP"])
+def test_kinds_that_are_read(kind: str, image_bytes: Callable[..., bytes]) -> None:
+    assert decode(image_bytes(0, kind=kind), 64).shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "PPM", "ICO"])
+def test_other_kinds_are_refused(kind: str, image_bytes: Callable[..., bytes]) -> None:
+    with pytest.raises(DataError, match="no image of the kinds JPEG, PNG, BMP, WEBP"):
+        decode(image_bytes(0, kind=kind), 64)
+
+
+def test_broken_files_are_refused(image_bytes: Callable[..., bytes]) -> None:
+    with pytest.raises(DataError, match="empty"):
+        decode(b"", 64)
+    for kind in ("JPEG", "PNG", "BMP", "WEBP"):
+        whole = image_bytes(0, kind=kind)
+        for part in (whole[:3], whole[:20], whole[: len(whole) * 2 // 3]):
+            with pytest.raises(DataError):
+                decode(part, 64)
+
+
+def bomb(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    return start + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [7100, 10_000, 60_000])
+def test_bombs_are_refused_before_decoding(side: int) -> None:
+    with pytest.raises(DataError, match="pixels"):
+        decode(bomb(side, side), 64)
+
+
+def test_the_cap_counts_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = saved(Image.new("RGB", (10, 10)))
+    monkeypatch.setattr(subject, "MAX_PIXELS", 100)
+    decode(data, 8)
+    monkeypatch.setattr(subject, "MAX_PIXELS", 99)
+    with pytest.raises(DataError, match="10 x 10 pixels"):
+        decode(data, 8)
+
+
+def test_unknown_resize() -> None:
+    with pytest.raises(DataError, match="unknown resize 'stretch'; allowed: crop, letterbox"):
+        decode(b"", 8, "stretch")
