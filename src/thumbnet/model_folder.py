@@ -81,6 +81,8 @@ def read_model(folder: Path) -> TrainedModel:
     try:
         ours = config["thumbnet"]
         wnids = tuple(config["label_names"])
+        if not config["num_classes"] == len(wnids) <= ours["num_outputs"]:
+            raise ValueError(f"num_classes is {config['num_classes']}, label_names {len(wnids)}")
         trained = TrainedModel(
             model=create_model(
                 config["architecture"],
@@ -115,7 +117,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         version = config["thumbnet"]["schema_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise CheckpointError(f"{folder} is no model folder of thumbnet: {error}") from None
+    except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder} is no model folder of thumbnet: {error!r}") from None
     if version != SCHEMA_VERSION:
         raise CheckpointError(

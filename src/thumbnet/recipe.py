@@ -219,8 +219,9 @@ class RecipeSpec(Spec):
         return self.model_copy(update={"phases": phases})
 
     def sha256(self) -> str:
-        """Return the digest of the recipe's canonical JSON."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """Return the digest of the recipe's canonical JSON, wherever its data lies."""
+        data = self.model_dump(mode="json", exclude={"data": {"path"}})
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 

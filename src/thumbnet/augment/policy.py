@@ -24,7 +24,7 @@ class Policy:
         self.size = size
         self.tables = [
             _draw(spec, num_images, size, np.random.default_rng([seed, epoch, position]))
-            for position, spec in enumerate(self.specs)
+            for position, spec in enumerate(self.specs, start=1)  # 0 is the order's own stream
         ]
 
     def __call__(self, images: Tensor, first: int) -> Tensor:

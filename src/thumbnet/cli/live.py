@@ -1,5 +1,6 @@
 """What a person sees while a run trains: a bar for the whole run, or plain lines."""
 
+from math import ceil
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -143,5 +144,5 @@ class _Clock:
         for phase, step_s in zip(self.plan.phases, self.forecast.step_s, strict=True):
             rest = phase.first_step + phase.num_steps - max(done, phase.first_step)
             steps_s += max(0, rest) * step_s
-            judgings += max(0, rest) / phase.steps_per_epoch
+            judgings += ceil(max(0, rest) / phase.steps_per_epoch)
         return steps_s * self.factor + self.watch_s * judgings

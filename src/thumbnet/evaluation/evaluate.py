@@ -32,13 +32,14 @@ class Scores:
 
 
 def score(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Scores:
-    """Return top-1, top-5 and mean cross-entropy.
+    """Return top-1, top-5 and mean cross-entropy, which is no number where a logit is infinite.
 
     Shapes: logits (N, C), labels (N,)
     """
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    log_norm = np.log(np.exp(shifted).sum(axis=1))
-    losses = log_norm - shifted[np.arange(len(labels)), labels]
+    with np.errstate(invalid="ignore"):
+        shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+        log_norm = np.log(np.exp(shifted).sum(axis=1))
+        losses = log_norm - shifted[np.arange(len(labels)), labels]
     return Scores(
         top1=num_correct(logits, labels, 1) / len(labels),
         top5=num_correct(logits, labels, 5) / len(labels),

@@ -3,8 +3,8 @@
 import ctypes
 import platform
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -59,7 +59,16 @@ class Engine:
         self.picks = picks
         self.device = torch.device(picks.device)
         keep_freed_memory()
-        torch.set_num_threads(picks.threads)
+
+    @contextmanager
+    def threads(self) -> Iterator[None]:
+        """Use as many threads as picked, and afterwards as many as before."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.picks.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def place(self, model: nn.Module) -> nn.Module:
         """Move a network to the device, in the memory format picked."""
@@ -184,24 +193,23 @@ def _time_steps(
     model: nn.Module, picks: Picks, shape: tuple[int, int, int, int], repeats: int = 3
 ) -> float:
     """Return the least time of a forward, backward and update, in seconds, after one to warm up."""
-    before = torch.get_num_threads()
     engine = Engine(picks)
     model = engine.place(deepcopy(model)).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, fused=True)
     images = engine.formatted(torch.zeros(shape, device=engine.device))
     labels = torch.zeros(shape[0], dtype=torch.int64, device=engine.device)
     times = []
-    for _ in range(1 + repeats):
-        started = perf_counter()
-        with engine.autocast():
-            logits = model(images)
-        loss = F.cross_entropy(logits.float(), labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        loss.item()  # waits for the device
-        times.append(perf_counter() - started)
-    torch.set_num_threads(before)
+    with engine.threads():
+        for _ in range(1 + repeats):
+            started = perf_counter()
+            with engine.autocast():
+                logits = model(images)
+            loss = F.cross_entropy(logits.float(), labels)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            loss.item()  # waits for the device
+            times.append(perf_counter() - started)
     return min(times[1:])
 
 
@@ -211,10 +219,11 @@ def _time_judging(model: nn.Module, picks: Picks, shape: tuple[int, int, int, in
     model = engine.place(deepcopy(model)).eval()
     images = engine.formatted(torch.zeros(shape, device=engine.device))
     times = []
-    for _ in range(2):
-        started = perf_counter()
-        model(images).sum().item()
-        times.append(perf_counter() - started)
+    with engine.threads():
+        for _ in range(2):
+            started = perf_counter()
+            model(images).sum().item()
+            times.append(perf_counter() - started)
     return min(times)
 
 

@@ -123,8 +123,8 @@ def _phase_plans(recipe: RecipeSpec, num_images: int) -> tuple[PhasePlan, ...]:
 
 
 def _steps_per_epoch(num_images: int, batch_size: int, drop_last: bool) -> int:
-    whole, rest = divmod(num_images, batch_size)
     if num_images < 2:
         raise RecipeError(f"{num_images} image to fit; training needs at least 2")
+    whole, rest = divmod(num_images, batch_size)
     # A batch of one image has no spread for batch norm to divide by: it is left out.
     return whole if drop_last or rest < 2 else whole + 1

@@ -3,14 +3,19 @@
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from thumbnet.errors import CheckpointError
 from thumbnet.runs import RunFolder
 from thumbnet.training.events import Ended, EpochEnded, Event, Saved, Started
 
 
 class Recorder:
-    """Appends one line an event, flushed at once; steps are too many and left out."""
+    """Appends one line an event, flushed at once; steps are too many and left out.
+
+    Raises: CheckpointError where they cannot be written (disk full)
+    """
 
     def __init__(self, run: RunFolder) -> None:
         self.run = run
@@ -34,11 +39,19 @@ class Recorder:
 
     def _write(self, kind: str, fields: dict[str, Any], line: str | None) -> None:
         time = datetime.now(UTC).isoformat(timespec="seconds")
-        with self.run.events_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"time": time, "event": kind, **fields}) + "\n")
+        self._append(self.run.events_file, json.dumps({"time": time, "event": kind, **fields}))
         if line is not None:
-            with self.run.log_file.open("a", encoding="utf-8") as file:
-                file.write(f"{time} {line}\n")
+            self._append(self.run.log_file, f"{time} {line}")
+
+    def _append(self, path: Path, line: str) -> None:
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+        except OSError as error:
+            raise CheckpointError(
+                f"cannot write {path}: {error}; what was saved before is untouched; free some "
+                "space, then resume"
+            ) from None
 
 
 def describe_row(row: dict[str, Any]) -> str:

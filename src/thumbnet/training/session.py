@@ -30,7 +30,7 @@ from thumbnet.training.forecast import Forecast, make_forecast
 from thumbnet.training.phases import Plan
 from thumbnet.training.picks import measured_picks
 from thumbnet.training.recorder import Recorder
-from thumbnet.training.state import TrainState, load_state
+from thumbnet.training.state import TrainState, load_state, save_state
 from thumbnet.training.trainer import Result, Trainer
 from thumbnet.version import __version__
 
@@ -80,8 +80,12 @@ def train(
         plan = Plan(recipe, plan.num_images)
         forecast = make_forecast(plan, measured, model, len(protocol.watch.indices), ema)
     run = new_run(recipe.name, None if out is None else Path(out))
+    engine = Engine(measured.picks)
+    state = _new_state(recipe, model, engine)
+    if init is not None:  # else a stop before the first save would lose these weights
+        save_state(state, run.state_file, {"recipe_sha256": recipe.sha256()})
     run.write_setup(recipe, {**_environment(measured), "forecast": asdict(forecast)})
-    return _fit(run, plan, dataset, model, measured.picks, forecast, observers)
+    return _fit(run, plan, dataset, state, engine, forecast, observers)
 
 
 def resume(
@@ -114,7 +118,11 @@ def resume(
     torch.manual_seed(recipe.training.seed)
     model = build_model(recipe)
     plan = Plan(recipe, len(protocol.fit.indices))
-    return _fit(folder, plan, dataset, model, picks, forecast, observers)
+    engine = Engine(picks)
+    state = _new_state(recipe, model, engine)
+    if folder.state_file.is_file():
+        load_state(state, folder.state_file)
+    return _fit(folder, plan, dataset, state, engine, forecast, observers)
 
 
 def start_from(model: nn.Module, recipe: RecipeSpec, dataset: PackedDataset, folder: Path) -> None:
@@ -159,17 +167,7 @@ def _model_folder(name: str | Path) -> Path:
     return path if (path / "config.json").is_file() else find_run(name).weights("best")
 
 
-def _fit(
-    run: RunFolder,
-    plan: Plan,
-    dataset: PackedDataset,
-    model: nn.Module,
-    picks: Picks,
-    forecast: Forecast,
-    observers: Sequence[Observer],
-) -> Result:
-    recipe = plan.recipe
-    engine = Engine(picks)
+def _new_state(recipe: RecipeSpec, model: nn.Module, engine: Engine) -> TrainState:
     state = TrainState(
         model=engine.place(model),
         optimizer=build_optimizer(recipe, model),
@@ -178,12 +176,23 @@ def _fit(
     )
     if recipe.training.ema_decay is not None:
         state.start_ema(recipe.training.ema_decay)
-    if run.state_file.is_file():
-        load_state(state, run.state_file)
+    return state
+
+
+def _fit(
+    run: RunFolder,
+    plan: Plan,
+    dataset: PackedDataset,
+    state: TrainState,
+    engine: Engine,
+    forecast: Forecast,
+    observers: Sequence[Observer],
+) -> Result:
+    recipe = plan.recipe
     preprocess = build_preprocess(recipe.preprocess, dataset)
     protocol = apply_protocol(dataset, recipe.data.protocol)
     trained = TrainedModel(
-        model=model,
+        model=state.model,
         architecture=recipe.model.name,
         model_args=dict(recipe.model.args),
         num_outputs=recipe.quirks.num_outputs or dataset.num_classes,
@@ -197,13 +206,14 @@ def _fit(
         write_config(run.weights(which), trained)
     watchers: list[Observer] = [Recorder(run), *observers]
     started = Started(
-        run.name, plan, forecast, state.step, asdict(picks), len(protocol.watch.indices)
+        run.name, plan, forecast, state.step, asdict(engine.picks), len(protocol.watch.indices)
     )
     for observer in watchers:
         observer(started)
     feed = Feed(dataset, protocol.fit, preprocess, plan, engine.device)
     judge = Judge(dataset, protocol.watch, preprocess, engine.device)
-    return Trainer(run, plan, state, engine, feed, judge, watchers).fit()
+    with engine.threads():
+        return Trainer(run, plan, state, engine, feed, judge, watchers).fit()
 
 
 def _environment(measured: Measured) -> dict[str, Any]:

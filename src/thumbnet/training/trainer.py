@@ -103,6 +103,8 @@ class Trainer:
         if training.time_budget_s and self._wall_s() >= training.time_budget_s:
             if not self._at_epoch_end():
                 self._end_epoch(self.plan.at(self.state.step - 1))
+            elif self.state.wall_s < training.time_budget_s:
+                self._save()  # else a resume would find some time left
             return "time_budget"
         return "interrupted" if stop.requested else None
 
@@ -142,7 +144,10 @@ class Trainer:
     def _end_epoch(self, at: StepPlan) -> None:
         state = self.state
         train_loss = self._mean_loss()
+        self._check_weights()
         scores = self.judge(state.judged(), lambda done, total: self._tell(Watched(done, total)))
+        if not math.isfinite(scores.loss):
+            self._diverge(f"the watched loss is {scores.loss}")
         is_best = scores.top1 > state.best_top1
         if is_best:
             state.best_top1, state.best_epoch, state.epochs_since_best = (
@@ -174,9 +179,11 @@ class Trainer:
             "watch_top5": scores.top5,
         }
 
-    def _write_weights(self, at: StepPlan, is_best: bool) -> None:
+    def _check_weights(self) -> None:
         if not self.state.is_finite():
             self._diverge("a weight is not finite")
+
+    def _write_weights(self, at: StepPlan, is_best: bool) -> None:
         model: nn.Module = self.state.judged()
         for which in ("last", "best") if is_best else ("last",):
             write_weights(self.run.weights(which), model, {**self.meta, "epoch": at.epoch + 1})
@@ -186,8 +193,7 @@ class Trainer:
         return since >= SAVE_EVERY_S and self._save_s <= SAVE_SHARE * since
 
     def _save(self) -> None:
-        if not self.state.is_finite():
-            self._diverge("a weight is not finite")
+        self._check_weights()
         started = monotonic()
         self.state.wall_s = self._wall_s()
         save_state(self.state, self.run.state_file, self.meta)

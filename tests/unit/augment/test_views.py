@@ -1,0 +1,132 @@
+"""One preprocessing object, equal to Pillow's grey and to the plain formulas."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from thumbnet.augment.views import Preprocess
+
+RGB = Preprocess(64, "rgb", (0.48, 0.45, 0.4), (0.28, 0.27, 0.26))
+GREY = Preprocess(28, "grey", (0.5,), (0.25,))
+
+
+def pictures(num: int = 3, size: int = 8) -> Tensor:
+    shape = (num, size, size, 3)
+    return torch.from_numpy(np.random.default_rng(2).integers(0, 256, shape, dtype=np.uint8))
+
+
+def test_grey_equals_pillow_for_every_kind_of_color() -> None:
+    levels = np.array([*range(0, 256, 5), 1, 2, 127, 128, 254], dtype=np.uint8)
+    colors = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1)
+    side = len(levels)
+    table = colors.reshape(1, side, side * side, 3)
+    expected = np.asarray(Image.fromarray(table[0]).convert("L"))
+    grey = GREY.shrink(torch.from_numpy(table), size=10**6)
+    assert grey.shape == (1, side, side * side, 1)
+    assert grey.dtype == torch.uint8
+    assert np.array_equal(grey[0, :, :, 0], expected)
+
+
+def test_color_stays_where_nothing_is_to_be_done() -> None:
+    images = pictures()
+    assert torch.equal(RGB.shrink(images, 8), images)
+    assert (RGB.in_channels, GREY.in_channels) == (3, 1)
+
+
+def test_shrink_never_enlarges() -> None:
+    images = pictures(size=8)
+    assert torch.equal(RGB.shrink(images), images)  # to 64
+    assert torch.equal(RGB.shrink(images, 9), images)
+    assert RGB.shrink(images, 7).shape == (3, 7, 7, 3)
+
+
+@pytest.mark.parametrize("size", [32, 48, 28])
+def test_shrink_is_an_antialiased_bilinear_filter(size: int) -> None:
+    images = pictures(size=64)
+    small = RGB.shrink(images, size)
+    assert (small.shape, small.dtype) == ((3, size, size, 3), torch.uint8)
+    assert small.is_contiguous()
+    for image, result in zip(images.numpy(), small.numpy(), strict=True):
+        pillow = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
+        assert np.abs(np.asarray(pillow).astype(int) - result).max() <= 1
+
+
+def test_halving_averages_over_four_by_four_pixels() -> None:
+    """Half size, antialiased: the weights 1, 3, 3, 1 in both directions."""
+    images = pictures(size=8)
+    small = RGB.shrink(images, 4).int()
+    weights = np.array([1, 3, 3, 1])
+    for row, col in ((1, 1), (1, 2), (2, 1), (2, 2)):  # the border is weighted anew
+        window = images[:, 2 * row - 1 : 2 * row + 3, 2 * col - 1 : 2 * col + 3].numpy()
+        mean = np.einsum("i,j,bijc->bc", weights, weights, window) / 64
+        assert np.abs(small[:, row, col].numpy() - mean).max() <= 1
+
+
+def test_grey_images_are_scaled_down_too() -> None:
+    images = pictures(size=64)
+    assert torch.equal(GREY.shrink(images), GREY.shrink(GREY_64.shrink(images)[..., [0, 0, 0]]))
+    assert GREY.shrink(images).shape == (3, 28, 28, 1)
+
+
+GREY_64 = Preprocess(64, "grey", (0.5,), (0.25,))
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"), [((0.48, 0.45, 0.4), (0.28, 0.27, 0.26)), ((0.4,), (0.3,))]
+)
+def test_normalization_is_the_plain_formula(
+    mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    images = pictures()
+    inputs = Preprocess(8, "rgb", mean, std).to_input(images)
+    expected = (images.numpy() / 255.0 - np.array(mean)) / np.array(std)  # float64
+    assert inputs.dtype == torch.float32
+    assert inputs.shape == (3, 3, 8, 8)
+    assert np.abs(inputs.numpy() - expected.transpose(0, 3, 1, 2)).max() < 2e-6
+
+
+def test_input_lies_in_channels_last_strides() -> None:
+    inputs = Preprocess(8, "rgb", (0.4,), (0.3,)).to_input(pictures())
+    assert inputs.is_contiguous(memory_format=torch.channels_last)
+    assert inputs.stride() == (8 * 8 * 3, 1, 8 * 3, 3)
+
+
+def test_to_input_enlarges_and_never_shrinks() -> None:
+    images = pictures(size=8)
+    plain = Preprocess(8, "rgb", (0.4,), (0.3,)).to_input(images)
+    large = RGB_16.to_input(images)
+    expected = F.interpolate(plain, size=(16, 16), mode="bilinear", align_corners=False)
+    assert torch.allclose(large, expected, atol=1e-6)
+    assert RGB_16.to_input(images, 12).shape == (3, 3, 12, 12)
+    assert torch.equal(RGB_16.to_input(images, 4), plain)
+
+
+RGB_16 = Preprocess(16, "rgb", (0.4,), (0.3,))
+
+
+def test_inputs_do_not_change_the_packed_pixels() -> None:
+    images = pictures()
+    before = images.clone()
+    GREY(images), RGB(images)
+    assert torch.equal(images, before)
+
+
+def test_a_call_shrinks_then_normalizes() -> None:
+    images = pictures(size=32)
+    grey = GREY(images)
+    assert grey.shape == (3, 1, 28, 28)
+    assert torch.equal(grey, GREY.to_input(GREY.shrink(images)))
+    by_hand = (GREY.shrink(images).float() / 255 - 0.5) / 0.25
+    assert torch.allclose(grey, by_hand.permute(0, 3, 1, 2), atol=1e-6)
+
+
+def test_comes_back_from_its_plain_data() -> None:
+    for one in (RGB, GREY, Preprocess(32, "rgb", (0.5,), (0.5,), source_size=96, resize="pad")):
+        plain = one.to_dict()
+        assert Preprocess.from_dict(plain) == one
+        assert Preprocess.from_dict(json.loads(json.dumps(plain))) == one

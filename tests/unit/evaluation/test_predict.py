@@ -1,0 +1,90 @@
+"""Logits of a whole part: in order, in fp32, whatever the batches."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from thumbnet.augment.views import Preprocess
+from thumbnet.evaluation.predict import predict_logits
+
+PLAIN = Preprocess(4, "rgb", (0.0,), (1 / 255,))  # pixels as they are
+
+
+class Probe(nn.Module):
+    """Answers with pixels of the first row, and notes how it was asked."""
+
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+        self.norm = nn.BatchNorm2d(3)
+        self.dtype = dtype
+        self.asked: list[tuple[int, bool, bool]] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        channels_last = images.is_contiguous(memory_format=torch.channels_last)
+        self.asked.append((len(images), self.training, channels_last))
+        return images[:, :, 0, :].flatten(1).to(self.dtype)  # 12 outputs
+
+
+def pictures(num: int = 20) -> Tensor:
+    shape = (num, 4, 4, 3)
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+
+
+def predict(
+    model: nn.Module, images: Tensor, num_classes: int = 7, **options: object
+) -> np.ndarray:
+    return predict_logits(
+        model, lambda part: images[part], len(images), PLAIN, num_classes, **options
+    )
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 20, 250])
+def test_rows_are_those_of_the_images_whatever_the_batch_size(batch_size: int) -> None:
+    model, images = Probe(), pictures()
+    logits = predict(model, images, batch_size=batch_size)
+    expected = images[:, 0].permute(0, 2, 1).flatten(1)[:, :7].numpy()
+    assert (logits.dtype, logits.shape) == (np.float32, (20, 7))
+    assert np.abs(logits - expected).max() < 1e-4
+    sizes = [size for size, _, _ in model.asked]
+    assert sizes == [batch_size] * (20 // batch_size) + [20 % batch_size] * (20 % batch_size > 0)
+
+
+def test_outputs_beyond_the_classes_are_left_out() -> None:
+    model, images = Probe(), pictures()
+    assert np.array_equal(predict(model, images, 5), predict(model, images, 12)[:, :5])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_judges_in_eval_mode_and_puts_the_mode_back(training: bool) -> None:
+    model = Probe().train(training)
+    predict(model, pictures())
+    assert {(mode, last) for _, mode, last in model.asked} == {(False, True)}
+    assert model.training is training
+    assert model.norm.training is training
+
+
+def test_half_precision_outputs_become_fp32() -> None:
+    images = pictures()
+    assert predict(Probe(torch.bfloat16), images).dtype == np.float32
+    rounded = images[:, 0].permute(0, 2, 1).flatten(1)[:, :7].bfloat16().float().numpy()
+    assert np.abs(predict(Probe(torch.bfloat16), images) - rounded).max() <= 1
+
+
+def test_progress_hears_every_batch() -> None:
+    heard: list[tuple[int, int]] = []
+    predict(Probe(), pictures(), batch_size=8, progress=lambda *at: heard.append(at))
+    assert heard == [(8, 20), (16, 20), (20, 20)]
+
+
+def test_no_gradients_are_kept() -> None:
+    seen = []
+
+    class Watch(Probe):
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append((super().forward(images) * self.weight).requires_grad)
+            return super().forward(images)
+
+    predict(Watch(), pictures())
+    assert seen == [False]

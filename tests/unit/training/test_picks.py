@@ -1,0 +1,133 @@
+"""What was measured once is read from the cache, unless it is damaged or for another step."""
+
+import json
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from thumbnet.models.registry import create_model
+from thumbnet.recipe import ModelSpec, PhaseSpec, PreprocessSpec, RecipeSpec
+from thumbnet.recipes.registry import load_recipe
+from thumbnet.training import picks
+from thumbnet.training.engine import Measured, Picks
+from thumbnet.training.phases import Plan
+
+MODEL = nn.Linear(1, 1)
+RECIPE = RecipeSpec(
+    name="test",
+    model=ModelSpec(name="lenet5"),
+    preprocess=PreprocessSpec(image_size=28, color="grey"),
+    phases=(PhaseSpec(epochs=1, batch_size=8), PhaseSpec(epochs=1, batch_size=4, image_size=32)),
+)
+
+
+class Meter:
+    """Stands in for `measure`: counts its calls and answers with their number."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+
+    def __call__(self, *given: object) -> Measured:
+        self.calls.append(given)
+        chosen = Picks("cpu", "bf16", "channels_last", len(self.calls))
+        return Measured(chosen, step_s=(0.25, 0.5), judge_image_s=0.125, activation_bytes=99)
+
+
+@pytest.fixture
+def meter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Meter:
+    monkeypatch.setenv("THUMBNET_CACHE", str(tmp_path))
+    meter = Meter()
+    monkeypatch.setattr(picks, "measure", meter)
+    return meter
+
+
+def pick(spec: RecipeSpec = RECIPE, device: str = "cpu") -> Measured:
+    return picks.measured_picks(spec, Plan(spec, 100), MODEL, device)
+
+
+def test_measures_the_batches_of_every_phase(meter: Meter) -> None:
+    measured = pick()
+    assert meter.calls == [(MODEL, RECIPE.training, [(8, 1, 28, 28), (4, 1, 32, 32)], 28, "cpu")]
+    assert measured.picks.threads == 1
+
+
+def test_the_second_time_reads_the_cache(meter: Meter) -> None:
+    first = pick()
+    assert pick() == first
+    assert len(meter.calls) == 1
+    assert isinstance(pick().step_s, tuple)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model": ModelSpec(name="resnet18")},
+        {"phases": RECIPE.phases[:1]},
+        {"training": RECIPE.training.model_copy(update={"precision": "fp32"})},
+        {"training": RECIPE.training.model_copy(update={"memory_format": "contiguous"})},
+        {"training": RECIPE.training.model_copy(update={"threads": 1})},
+        {"preprocess": PreprocessSpec(image_size=28)},
+    ],
+)
+def test_another_step_is_measured_apart(meter: Meter, changes: dict[str, object]) -> None:
+    pick()
+    pick(RECIPE.model_copy(update=changes))
+    assert len(meter.calls) == 2
+
+
+def test_what_does_not_change_a_step_is_not_measured_again(meter: Meter) -> None:
+    pick()
+    seed = RECIPE.training.model_copy(update={"seed": 5})
+    pick(RECIPE.model_copy(update={"name": "other", "training": seed}))
+    assert len(meter.calls) == 1
+
+
+def test_another_device_or_machine_is_measured_apart(
+    meter: Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pick()
+    pick(device="cuda")
+    monkeypatch.setattr(picks, "_cpu_name", lambda: "another one")
+    pick()
+    assert len(meter.calls) == 3
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", "null", '{"picks": {}}', '{"picks": 3}', "\udcff"]
+)
+def test_a_damaged_cache_is_measured_anew_and_mended(
+    meter: Meter, tmp_path: Path, damage: str
+) -> None:
+    pick()
+    (file,) = (tmp_path / "engine").iterdir()
+    whole = json.loads(file.read_text())
+    file.write_text(damage, errors="surrogateescape")
+    assert pick().picks.threads == 2
+    assert json.loads(file.read_text()) == {**whole, "picks": {**whole["picks"], "threads": 2}}
+    pick()
+    assert len(meter.calls) == 2
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(
+    meter: Meter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("THUMBNET_CACHE", str(tmp_path / "file"))
+    assert pick().picks.threads == 1
+    assert pick().picks.threads == 2
+
+
+def test_a_real_recipe_is_measured_and_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("THUMBNET_CACHE", str(tmp_path))
+    spec = load_recipe("vonmartens2019/lenet5", {"training.precision": "fp32"})
+    spec = spec.model_copy(update={"training": spec.training.model_copy(update={"threads": 1})})
+    model = create_model("lenet5", 5, in_channels=1)
+    first = picks.measured_picks(spec, Plan(spec, 100), model, "cpu")
+    monkeypatch.setattr(picks, "measure", None)
+    assert picks.measured_picks(spec, Plan(spec, 100), model, "cpu") == first
+    assert first.picks.precision == "fp32"
+    assert first.picks.threads == 1
+    assert min(first.step_s) > 0
