@@ -98,7 +98,7 @@ def test_plain_lines_come_at_most_every_half_minute(screen: io.StringIO, clock: 
     assert screen.getvalue().splitlines() == [
         f"epoch 1  {epoch}",
         f"epoch 2  {epoch}  best",
-        "step 25/30  32 s left",  # 5 steps of 6 s, and half a judging of 5 s
+        "step 25/30  35 s left",  # 5 steps of 6 s, and a judging of 5 s
         "step 30/30  loss 1.500  0 s left",
         f"epoch 3  {epoch}",
     ]
@@ -189,7 +189,7 @@ def test_the_bar_shows_loss_judging_and_time_left(screen: io.StringIO, clock: Cl
         task = watch._bar.tasks[0]
         clock.now += 2
         watch(Stepped(PLAN.at(0), 1.23456))
-        assert task.fields["note"] == "loss 1.235  1 min 52 s left"
+        assert task.fields["note"] == "loss 1.235  1 min 53 s left"
         assert task.description == "epoch 1/3"
         clock.now += 0.1
         watch(Stepped(PLAN.at(1), 1.0))  # too soon to draw again
