@@ -14,9 +14,8 @@ from thumbnet.recipe import (
     MeanStd,
     RecipeSpec,
     Spec,
-    parse_recipe,
-    with_overrides,
 )
+from thumbnet.recipes.parse import parse_recipe, with_overrides
 from thumbnet.recipes.registry import load_recipe
 
 QUICK = load_recipe("thumbnet/quick")

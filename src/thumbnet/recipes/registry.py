@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from thumbnet.errors import RecipeError, did_you_mean
-from thumbnet.recipe import RecipeSpec, parse_recipe, with_overrides
+from thumbnet.recipe import RecipeSpec
+from thumbnet.recipes.parse import parse_recipe, with_overrides
 
 SOURCES = ("vonmartens2019", "zheng2018", "thumbnet")
 _recipes: dict[str, Callable[[], RecipeSpec]] = {}

@@ -21,7 +21,8 @@ from thumbnet.errors import CheckpointError, RecipeError
 from thumbnet.evaluation.evaluate import Judge
 from thumbnet.model_folder import TrainedModel, read_model, write_config
 from thumbnet.models.registry import model_entry
-from thumbnet.recipe import RecipeSpec, with_overrides
+from thumbnet.recipe import RecipeSpec
+from thumbnet.recipes.parse import with_overrides
 from thumbnet.runs import RunFolder, find_run, new_run
 from thumbnet.training.engine import Engine, Measured, Picks, find_device
 from thumbnet.training.events import Observer, Started
