@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from thumbnet.errors import RecipeError
 from thumbnet.models.registry import model_entry
 from thumbnet.optim.optimizers import parameter_groups
-from thumbnet.recipe import MeanStd, RecipeSpec, parse_recipe, with_overrides
+from thumbnet.recipe import MeanStd, RecipeSpec
 from thumbnet.recipes import registry
+from thumbnet.recipes.parse import parse_recipe, with_overrides
 from thumbnet.recipes.registry import (
     SOURCES,
     dump_recipe,
