@@ -1,6 +1,6 @@
 """From a run or a model folder to predicted classes of any image."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from thumbnet.data.decode import decode
 from thumbnet.data.packed import PackedDataset
+from thumbnet.data.progress import Progress
 from thumbnet.data.sources import load_dataset
 from thumbnet.data.splits import Part, apply_protocol, source_part
 from thumbnet.errors import CheckpointError, DataError
@@ -81,15 +82,18 @@ class Predictor:
             for row, top in zip(probs, ranked(logits, k), strict=True)
         ]
 
-    def judge(self, dataset: PackedDataset, part: Part) -> Scores:
+    def judge(self, dataset: PackedDataset, part: Part, progress: Progress | None = None) -> Scores:
         """Score the network on a labeled part of a data set of the same classes.
 
         Raises: DataError for other classes
         """
         check_classes(self.trained, dataset)
-        return Judge(dataset, part, self.trained.preprocess, self.device)(self.model)
+        judge = Judge(dataset, part, self.trained.preprocess, self.device)
+        return judge(self.model, _told(progress, "judging"))
 
-    def split_logits(self, dataset: PackedDataset, split: str) -> NDArray[np.float32]:
+    def split_logits(
+        self, dataset: PackedDataset, split: str, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
         """Run the network over a whole split, labeled or not.
 
         Shapes: -> (N, num_classes)
@@ -101,7 +105,14 @@ class Predictor:
         def fetch(part: slice) -> Tensor:
             return preprocess.shrink(images[part])
 
-        return predict_logits(self.model, fetch, len(images), preprocess, self.trained.num_classes)
+        return predict_logits(
+            self.model,
+            fetch,
+            len(images),
+            preprocess,
+            self.trained.num_classes,
+            progress=_told(progress, "predicting"),
+        )
 
 
 def load_predictor(
@@ -132,6 +143,7 @@ def evaluate(
     *,
     weights: str = "best",
     device: str = "cpu",
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Judge a run, or a model folder, in fp32.
 
@@ -143,7 +155,7 @@ def evaluate(
     predictor = load_predictor(run_or_folder, weights, device)
     dataset = data if isinstance(data, PackedDataset) else data_of(run_or_folder, data)
     part, judged_on = _part(run_or_folder, dataset, split)
-    return Evaluation(predictor.judge(dataset, part), judged_on)
+    return Evaluation(predictor.judge(dataset, part, progress), judged_on)
 
 
 def data_of(run_or_folder: str | Path, data: str | Path | None = None) -> PackedDataset:
@@ -193,6 +205,10 @@ def check_classes(trained: TrainedModel, dataset: PackedDataset) -> None:
         f"{trained.num_classes}; only the network knows: {missing}; only the data has: {added}; "
         "judge it on the data it was trained for, or train on this data with --init"
     )
+
+
+def _told(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(done, total, what)
 
 
 def _few(names: Iterable[str]) -> str:

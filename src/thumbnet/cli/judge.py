@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from thumbnet.cli.output import err, make_table, out
+from thumbnet.cli.output import make_table, out
+from thumbnet.cli.progress import bar
 from thumbnet.cli.train import DataOption
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def evaluate(
     from thumbnet import inference
     from thumbnet.training.engine import find_device
 
-    result = inference.evaluate(run, split, data, weights=weights, device=find_device(device))
+    with bar("judging") as progress:
+        result = inference.evaluate(
+            run, split, data, weights=weights, device=find_device(device), progress=progress
+        )
     scores = result.scores
     columns = "top-1, top-5, cross-entropy, images"
     table = make_table("judged on", columns, title=f"{run}, {weights} weights")
@@ -115,7 +119,8 @@ def _predict_split(
 
     dataset = data_of(run, data)
     source_part(dataset, split)  # refuses an unknown split
-    logits = predictor.split_logits(dataset, split)
+    with bar("predicting") as progress:
+        logits = predictor.split_logits(dataset, split, progress)
     names = [name.decode() for name in dataset.splits[split].names]
     wnids = [predictor.trained.wnids[i] for i in ranked(logits, 1)[:, 0]]
     write_labels(output, names, wnids)
@@ -133,15 +138,15 @@ def _predict_files(predictor: Predictor, files: list[Path], output: Path | None)
     ]
     broken: list[str] = []
     rows: list[list[str]] = []
-    for first in range(0, len(files), CHUNK):
-        part = files[first : first + CHUNK]
-        try:
-            guesses = predictor.predict([*part], num)
-        except DataError:  # one broken file must not cost the others their answer
-            part, guesses = _one_by_one(predictor, part, num, broken)
-        rows += [_row(file, top) for file, top in zip(part, guesses, strict=True)]
-        if len(files) > CHUNK:
-            err.print(f"{min(first + CHUNK, len(files))} of {len(files)} images")
+    with bar("predicting") as progress:
+        for first in range(0, len(files), CHUNK):
+            part = files[first : first + CHUNK]
+            try:
+                guesses = predictor.predict([*part], num)
+            except DataError:  # one broken file must not cost the others their answer
+                part, guesses = _one_by_one(predictor, part, num, broken)
+            rows += [_row(file, top) for file, top in zip(part, guesses, strict=True)]
+            progress(min(first + CHUNK, len(files)), len(files), "predicting")
     if output is None:
         csv.writer(sys.stdout, lineterminator="\n").writerows([header, *rows])
     else:

@@ -21,6 +21,7 @@ def quickstart(
     from thumbnet import inference
     from thumbnet.cli.duration import parse_duration
     from thumbnet.cli.live import LiveTraining
+    from thumbnet.cli.progress import bar
     from thumbnet.recipes.registry import load_recipe
     from thumbnet.training import session
 
@@ -33,7 +34,8 @@ def quickstart(
     with LiveTraining() as live:
         result = session.train(recipe, dataset, time_budget_s=budget_s, observers=[live])
     end(result)
-    scores = inference.evaluate(result.run.path, "val", dataset).scores
+    with bar("judging") as progress:
+        scores = inference.evaluate(result.run.path, "val", dataset, progress=progress).scores
     what = "SYNTHETIC val" if synthetic else "official val"
     if not synthetic and dataset.num_classes != 200:
         what = "val"
