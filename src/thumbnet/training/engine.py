@@ -6,8 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
-from dataclasses import asdict, dataclass
-from itertools import product
+from dataclasses import asdict, dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -18,7 +17,11 @@ from torch import Tensor, nn
 from thumbnet.errors import RecipeError
 from thumbnet.recipe import TrainingSpec
 
-PROBE_S = 1.0  # the most that measuring may take
+PICK_S = 0.12  # the most that timing one candidate takes, where two steps take no more
+COMPARED_S = 0.045  # a step this long is mostly arithmetic,
+COMPARED_BATCH = 16  # and not all weights
+FORECAST_S = 0.15  # a step as long as this foretells a longer one
+MAX_REPEATS = 20
 MARGIN = 0.9  # a candidate must need less than this share of the simpler one's time
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
@@ -130,23 +133,22 @@ def measure(
     shapes: Sequence[tuple[int, int, int, int]],
     judged_size: int,
     device: str,
-    budget_s: float = PROBE_S,
 ) -> Measured:
-    """Time real steps of a copy of the network with each candidate and keep the fastest.
+    """Time real steps of a copy of the network, pick what is fastest, and foretell each phase.
 
     Args: shapes are each phase's batches (B, C, H, W); judged_size is in px.
     """
-    started = perf_counter()
-    candidates = _candidates(training, device)
-    batch = _probe_batch(model, candidates[0], shapes[0])
-    best, best_s = candidates[0], float("inf")
-    for picks in candidates:
-        if len(candidates) == 1 or perf_counter() - started > budget_s:
-            break
-        step_s = _time_steps(model, picks, (batch, *shapes[0][1:]))
-        if step_s < best_s * (MARGIN if best_s < float("inf") else 1):
-            best, best_s = picks, step_s
-    steps = {shape: _scaled_step(model, best, shape, batch) for shape in dict.fromkeys(shapes)}
+    model = deepcopy(model)  # probing moves weights and norms' statistics
+    best = _simplest(training, device)
+    batch = _probe_batch(model, best, shapes[0])
+    probe = (batch, *shapes[0][1:])
+    best_s = _time_steps(model, best, probe, PICK_S)
+    for change in _changes(training, best):
+        other = replace(best, **change)
+        step_s = _time_steps(model, other, probe, PICK_S)
+        if step_s < MARGIN * best_s:
+            best, best_s = other, step_s
+    steps = {shape: _whole_step(model, best, shape, batch) for shape in dict.fromkeys(shapes)}
     judging = (min(64, batch), shapes[0][1], judged_size, judged_size)
     return Measured(
         picks=best,
@@ -156,58 +158,85 @@ def measure(
     )
 
 
-def _candidates(training: TrainingSpec, device: str) -> list[Picks]:
-    """Return what may be picked, the simplest first; what is forced leaves no choice."""
-    cores = torch.get_num_threads()
-    precisions = ["fp32", "bf16"] if training.precision == "auto" else [training.precision]
-    if device.startswith("mps"):
-        precisions = ["fp32"]
-    formats = [training.memory_format]
+def _simplest(training: TrainingSpec, device: str) -> Picks:
+    """Return what is used where nothing else is faster; what the recipe forces stands."""
+    return Picks(
+        device=device,
+        precision="fp32" if training.precision == "auto" else training.precision,
+        memory_format=(
+            "channels_last" if training.memory_format == "auto" else training.memory_format
+        ),
+        threads=training.threads or torch.get_num_threads(),
+    )
+
+
+def _changes(training: TrainingSpec, simplest: Picks) -> list[dict[str, Any]]:
+    """Return what may be changed, each tried upon the best so far."""
+    changes: list[dict[str, Any]] = []
+    if training.precision == "auto" and not simplest.device.startswith("mps"):
+        changes.append({"precision": "bf16"})
     if training.memory_format == "auto":
-        formats = ["channels_last", "contiguous"]
-    threads = [training.threads or cores]
-    if training.threads is None and device == "cpu" and cores > 1:
-        threads.append(1)
-    return [
-        Picks(device, precision, memory_format, num)
-        for num, memory_format, precision in product(threads, formats, precisions)
-    ]
+        changes.append({"memory_format": "contiguous"})
+    if training.threads is None and simplest.device == "cpu" and simplest.threads > 1:
+        changes.append({"threads": 1})
+    return changes
 
 
 def _probe_batch(model: nn.Module, picks: Picks, shape: tuple[int, int, int, int]) -> int:
-    """Return the largest batch whose step takes at most a twentieth of the budget."""
-    batch = min(8, shape[0])
-    step_s = _time_steps(model, picks, (batch, *shape[1:]), repeats=1)
-    return max(batch, min(shape[0], int(batch * PROBE_S / 20 / step_s)))
+    """Return the first batch, doubled from 4, whose step is long enough to be compared."""
+    batch = min(4, shape[0])
+    while batch < shape[0]:
+        step_s = _time_steps(model, picks, (batch, *shape[1:]), 0)
+        if step_s > (COMPARED_S if batch >= COMPARED_BATCH else 2 * COMPARED_S):
+            break
+        batch = min(shape[0], 2 * batch)
+    return batch
 
 
-def _scaled_step(
+def _whole_step(
     model: nn.Module, picks: Picks, shape: tuple[int, int, int, int], probe: int
 ) -> float:
-    """Return the seconds of a step, measured on a smaller batch where a whole one is slow."""
+    """Return the seconds of a step, drawn in a line from two smaller batches where it is slow."""
     batch = min(probe, shape[0])
-    return _time_steps(model, picks, (batch, *shape[1:])) * shape[0] / batch
+    step_s = _time_steps(model, picks, (batch, *shape[1:]), 0, update=True)
+    image_s = step_s / batch
+    known = 1
+    while 2 * batch < shape[0] and (known == 1 or step_s < FORECAST_S / 2):
+        larger = min(shape[0], max(4 * batch, int(batch * FORECAST_S / step_s)))
+        known += 1
+        larger_s = _time_steps(model, picks, (larger, *shape[1:]), 0, update=True)
+        image_s = max(0.0, larger_s - step_s) / (larger - batch)
+        batch, step_s = larger, larger_s
+    return step_s + image_s * (shape[0] - batch)
 
 
 def _time_steps(
-    model: nn.Module, picks: Picks, shape: tuple[int, int, int, int], repeats: int = 3
+    model: nn.Module,
+    picks: Picks,
+    shape: tuple[int, int, int, int],
+    budget_s: float,
+    update: bool = False,
 ) -> float:
-    """Return the least time of a forward, backward and update, in seconds, after one to warm up."""
+    """Return the least time of a step in seconds: one to warm up, then as many as fit, or one.
+
+    Args: update adds the optimizer's part to forward and backward.
+    """
     engine = Engine(picks)
-    model = engine.place(deepcopy(model)).train()
+    model = engine.place(model).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, fused=True)
     images = engine.formatted(torch.zeros(shape, device=engine.device))
     labels = torch.zeros(shape[0], dtype=torch.int64, device=engine.device)
-    times = []
+    begun, times = perf_counter(), list[float]()
     with engine.threads():
-        for _ in range(1 + repeats):
+        while len(times) < 2 or (perf_counter() - begun < budget_s and len(times) < MAX_REPEATS):
             started = perf_counter()
             with engine.autocast():
                 logits = model(images)
             loss = F.cross_entropy(logits.float(), labels)
-            optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            if update:
+                optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
             loss.item()  # waits for the device
             times.append(perf_counter() - started)
     return min(times[1:])
@@ -216,7 +245,7 @@ def _time_steps(
 @torch.inference_mode()
 def _time_judging(model: nn.Module, picks: Picks, shape: tuple[int, int, int, int]) -> float:
     engine = Engine(picks)
-    model = engine.place(deepcopy(model)).eval()
+    model = engine.place(model).eval()
     images = engine.formatted(torch.zeros(shape, device=engine.device))
     times = []
     with engine.threads():
@@ -230,7 +259,7 @@ def _time_judging(model: nn.Module, picks: Picks, shape: tuple[int, int, int, in
 def _activation_bytes(model: nn.Module, shape: tuple[int, int, int, int]) -> int:
     """Return the bytes that a forward pass keeps for the backward pass, from a small batch."""
     sizes: dict[int, int] = {}
-    model = deepcopy(model).train()
+    model = model.cpu().train()
     own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     batch = min(4, shape[0])
 
