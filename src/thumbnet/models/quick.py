@@ -4,6 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from thumbnet.errors import RecipeError
+from thumbnet.models.blocks import Conv3x3
 from thumbnet.models.registry import register_model
 
 
@@ -12,9 +13,9 @@ class Group(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
+        self.conv1 = Conv3x3(in_channels, out_channels)
         self.norm1 = nn.BatchNorm2d(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.conv2 = Conv3x3(out_channels, out_channels)
         self.norm2 = nn.BatchNorm2d(out_channels)
         nn.init.zeros_(self.norm2.weight)  # the residual branch starts as the identity
 

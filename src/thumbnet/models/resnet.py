@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from thumbnet.models.blocks import Conv3x3
 from thumbnet.models.registry import register_model
 
 WIDTHS = (64, 128, 256, 512)
@@ -12,9 +13,9 @@ class BasicBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+        self.conv1 = Conv3x3(in_channels, out_channels, stride)
         self.bn1 = nn.BatchNorm2d(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.conv2 = Conv3x3(out_channels, out_channels)
         self.bn2 = nn.BatchNorm2d(out_channels)
         self.downsample = (
             nn.Identity()
