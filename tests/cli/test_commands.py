@@ -3,6 +3,7 @@
 import csv
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,25 @@ def test_interrupt_and_resume(
     assert thumbnet("resume", "parts").status == 0
     assert Path("parts/weights/last/model.safetensors").read_bytes() == whole
     assert "finished" not in thumbnet("resume", "parts").err  # nothing left to do, and no fault
+
+
+def test_a_slow_machine_keeps_to_its_time_budget(
+    thumbnet: Thumbnet, tiny: PackedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = trainer.train_step
+
+    def slow_step(*arguments: object) -> object:
+        time.sleep(0.4)
+        return step(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trainer, "train_step", slow_step)
+    monkeypatch.setattr("thumbnet.training.pace.SLACK_S", 0.2)
+    command = ("train", "thumbnet/quick", "--data", tiny.path, "--epochs", 7, *settings())
+    said = thumbnet(*command, "--time-budget", "10s")  # 63 steps, which would take 25 s
+    assert said.status == 0
+    assert "steps were left out" in said.out
+    assert "best watched top-1" in said.out
+    assert "phase 3" in said.err
 
 
 def test_fine_tune_on_other_classes(thumbnet: Thumbnet, trained: RunFolder, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from thumbnet.data.packed import PackedDataset
 from thumbnet.data.splits import apply_protocol
 from thumbnet.data.synthetic import synthesize
 from thumbnet.errors import CheckpointError, DataError, DivergedError
+from thumbnet.evaluation.evaluate import Judge, Scores
 from thumbnet.model_folder import read_model
 from thumbnet.recipe import RecipeSpec
 from thumbnet.recipes.parse import with_overrides
@@ -230,14 +231,22 @@ def test_same_seed_same_bytes(data: PackedDataset, tmp_path: Path) -> None:
     assert weights(one.run) != weights(other.run)
 
 
+def test_leaves_the_number_of_threads_alone(data: PackedDataset, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        train(small(data), data, out=tmp_path / "run")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_same_seed_same_bytes_with_what_the_engine_picks(
     data: PackedDataset, tmp_path: Path
 ) -> None:
     free = {"training__precision": "auto", "training__memory_format": "auto"}
     recipe = small(data, **free, training__threads=None)
-    threads = torch.get_num_threads()
     one, two = (train(recipe, data, out=tmp_path / str(number)) for number in range(2))
-    assert torch.get_num_threads() == threads
     assert one.run.env()["engine"] == two.run.env()["engine"]
     assert_same_end(one.run, two.run)
 
@@ -444,6 +453,17 @@ def test_diverged_run_keeps_its_last_good_state(
     assert all(math.isfinite(float(row["train_loss"])) for row in rows(run))
     last = json.loads(run.events_file.read_text(encoding="utf-8").splitlines()[-1])
     assert (last["event"], last["reason"]) == ("ended", "diverged")
+
+
+def test_watched_loss_that_is_no_number_ends_a_run(data: PackedDataset, tmp_path: Path) -> None:
+    def judge(*_: object) -> Scores:
+        return Scores(0.25, 1.0, math.nan, 4)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Judge, "__call__", judge)
+        with pytest.raises(DivergedError, match="watched loss is nan"):
+            train(small(data), data, out=tmp_path / "run")
+    assert not (tmp_path / "run" / "results.csv").exists()
 
 
 def is_save(name: str) -> bool:

@@ -91,5 +91,10 @@ def end(result: Result) -> None:
         f"done in {result.wall_s:.0f} s{why.get(result.reason, '')}: best watched top-1 "
         f"{100 * result.best_top1:.2f} % after epoch {result.best_epoch}"
     )
+    if result.num_skipped:
+        out.print(
+            f"the machine was slower than foretold: {result.num_skipped} steps were left out to "
+            "keep to the time budget; such a run cannot be repeated exactly"
+        )
     out.print(f"run folder: {path}")
     out.print(f"judge it with: thumbnet evaluate {path}")

@@ -61,6 +61,7 @@ class Ended:
     best_top1: float
     best_epoch: int
     wall_s: float
+    num_skipped: int = 0
 
 
 Event = Started | Stepped | Watched | EpochEnded | Saved | Ended

@@ -28,6 +28,7 @@ from thumbnet.training.engine import Engine, Measured, Picks, find_device
 from thumbnet.training.events import Observer, Started
 from thumbnet.training.feed import Feed
 from thumbnet.training.forecast import Forecast, make_forecast
+from thumbnet.training.pace import Pace
 from thumbnet.training.phases import Plan
 from thumbnet.training.picks import measured_picks
 from thumbnet.training.recorder import Recorder
@@ -213,8 +214,10 @@ def _fit(
         observer(started)
     feed = Feed(dataset, protocol.fit, preprocess, plan, engine.device)
     judge = Judge(dataset, protocol.watch, preprocess, engine.device)
+    budget_s = recipe.training.time_budget_s
+    pace = Pace(plan, forecast, budget_s) if budget_s is not None else None
     with engine.threads():
-        return Trainer(run, plan, state, engine, feed, judge, watchers).fit()
+        return Trainer(run, plan, state, engine, feed, judge, watchers, pace).fit()
 
 
 def _environment(measured: Measured) -> dict[str, Any]:

@@ -12,14 +12,24 @@ from torch.optim import Optimizer
 from thumbnet.checkpoint import load_tensors, save_tensors
 from thumbnet.errors import CheckpointError
 
-FIELDS = ("step", "wall_s", "images_seen", "best_top1", "best_epoch", "epochs_since_best", "rows")
+FIELDS = (
+    "step",
+    "num_skipped",
+    "wall_s",
+    "images_seen",
+    "best_top1",
+    "best_epoch",
+    "epochs_since_best",
+    "rows",
+)
 
 
 @dataclass
 class TrainState:
     """Network, average, optimizer, position and history of a run.
 
-    `step` counts updates done. `loss_sum` and `images_seen` are those of the running epoch.
+    `step` is the next of the plan; `num_skipped` of those before it were left out for
+    want of time. `loss_sum` and `images_seen` are those of the running epoch.
     `rows` are the lines of `results.csv`.
     """
 
@@ -30,6 +40,7 @@ class TrainState:
     ema_decay: float = 0.0
     clip_norm: float | None = None
     step: int = 0
+    num_skipped: int = 0
     wall_s: float = 0.0
     images_seen: int = 0
     best_top1: float = -1.0

@@ -27,6 +27,7 @@ from thumbnet.training.events import (
 )
 from thumbnet.training.feed import Feed
 from thumbnet.training.interrupt import StopSignal
+from thumbnet.training.pace import Pace
 from thumbnet.training.phases import Plan, StepPlan
 from thumbnet.training.state import TrainState, save_state
 from thumbnet.training.step import seed_step, train_step
@@ -50,6 +51,7 @@ class Result:
     best_epoch: int
     rows: tuple[dict[str, Any], ...]
     wall_s: float
+    num_skipped: int
 
 
 class Trainer:
@@ -64,7 +66,9 @@ class Trainer:
         feed: Feed,
         judge: Judge,
         observers: Sequence[Observer] = (),
+        pace: Pace | None = None,
     ) -> None:
+        self.pace = pace
         self.run, self.plan, self.state, self.engine = run, plan, state, engine
         self.feed, self.judge, self.observers = feed, judge, observers
         self.meta = {"recipe_sha256": plan.recipe.sha256()}
@@ -80,6 +84,7 @@ class Trainer:
         seed = self.plan.recipe.training.seed
         with StopSignal() as stop:
             while (reason := self._reason_to_end(stop)) is None:
+                self._keep_pace()
                 at = self.plan.at(self.state.step)
                 seed_step(seed, at.step, self.engine.device)
                 images, labels = self.feed.batch(at)
@@ -108,6 +113,13 @@ class Trainer:
             return "time_budget"
         return "interrupted" if stop.requested else None
 
+    def _keep_pace(self) -> None:
+        """Under a time budget, leave out the steps there is no time for."""
+        if self.pace is not None:
+            due = self.pace.due(self.state.step, self._wall_s())
+            self.state.num_skipped += due - self.state.step
+            self.state.step = due
+
     def _at_epoch_end(self) -> bool:
         return self.state.images_seen == 0
 
@@ -133,7 +145,7 @@ class Trainer:
 
     def _diverge(self, what: str) -> None:
         state = self.state
-        self._tell(Ended("diverged", state.step, state.best_top1, state.best_epoch, self._wall_s()))
+        self._tell(self._ended("diverged"))
         kept = "the last good state is kept" if self.run.state_file.is_file() else "nothing is kept"
         raise DivergedError(
             f"{what} at step {state.step} of {self.run.name}: training diverged, {kept}; "
@@ -206,9 +218,26 @@ class Trainer:
 
     def _end(self, reason: str) -> Result:
         state = self.state
-        self._tell(Ended(reason, state.step, state.best_top1, state.best_epoch, self._wall_s()))
+        self._tell(self._ended(reason))
         return Result(
-            self.run, reason, state.best_top1, state.best_epoch, tuple(state.rows), self._wall_s()
+            self.run,
+            reason,
+            state.best_top1,
+            state.best_epoch,
+            tuple(state.rows),
+            self._wall_s(),
+            state.num_skipped,
+        )
+
+    def _ended(self, reason: str) -> Ended:
+        state = self.state
+        return Ended(
+            reason,
+            state.step,
+            state.best_top1,
+            state.best_epoch,
+            self._wall_s(),
+            state.num_skipped,
         )
 
     def _tell(self, event: Event) -> None:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from thumbnet.cli.recipes import app
 from thumbnet.errors import RecipeError
-from thumbnet.recipe import parse_recipe
+from thumbnet.recipes.parse import parse_recipe
 from thumbnet.recipes.registry import dump_recipe, load_recipe, recipe_names
 
 

@@ -44,7 +44,7 @@ def record(folder: Path, *events: Any) -> tuple[list[dict[str, Any]], list[str]]
 
 
 def test_every_event_but_steps_leaves_a_line(tmp_path: Path) -> None:
-    ended = Ended("finished", 4, 0.25, 2, 12.5)
+    ended = Ended("finished", 4, 0.25, 2, 12.5, 7)
     lines, log = record(
         tmp_path,
         started(0),
@@ -65,6 +65,7 @@ def test_every_event_but_steps_leaves_a_line(tmp_path: Path) -> None:
             "best_top1": 0.25,
             "best_epoch": 2,
             "wall_s": 12.5,
+            "num_skipped": 7,
         },
     ]
     assert log == ["my-run: step 0 of 4", LINE, "finished at step 4"]
