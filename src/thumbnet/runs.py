@@ -91,7 +91,7 @@ def new_run(recipe_name: str, out: Path | None = None) -> RunFolder:
 
     Raises: CheckpointError where `out` is there already and not empty, or cannot be made
     """
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out is not None and out.exists() and not _is_vacant(out):
         raise CheckpointError(f"{out} is there already; choose another --out, or resume that run")
     base = out or RUNS / recipe_name.replace("/", "-")
     number = 1
@@ -104,6 +104,13 @@ def new_run(recipe_name: str, out: Path | None = None) -> RunFolder:
             number += 1
         except OSError as error:
             raise CheckpointError(f"cannot make the run folder {path}: {error}") from None
+
+
+def _is_vacant(path: Path) -> bool:
+    """Tell whether a folder is empty but for what a run that was killed at its birth left."""
+    if not path.is_dir():
+        return False
+    return {file.name for file in path.iterdir()} <= {"env.json", ".env.json.tmp", "state"}
 
 
 def find_run(name_or_path: str | Path) -> RunFolder:

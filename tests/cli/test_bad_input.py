@@ -209,6 +209,14 @@ def test_runs_that_do_not_fit(
     assert status == 2
     assert "run is there already" in err
 
+    recipe = Path("run/recipe.yaml")
+    right = recipe.read_text()
+    recipe.write_text(right.replace("label_smoothing: 0.1", "label_smoothing: 0.2"))
+    status, _, err = thumbnet("resume", "run")
+    assert status == 2
+    assert "was changed since" in err
+    recipe.write_text(right)
+
     env = json.loads(Path("run/env.json").read_text())
     Path("run/env.json").write_text(json.dumps({**env, "schema_version": 99}))
     status, _, err = thumbnet("resume", "run")

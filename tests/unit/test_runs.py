@@ -128,3 +128,12 @@ def test_runs_are_listed_by_name() -> None:
         made(name)
     Path("runs/no-run").mkdir()
     assert [run.name for run in list_runs()] == ["a", "a.2", "b"]
+
+
+def test_what_a_run_killed_at_its_birth_left_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "run" / "state").mkdir(parents=True)
+    (tmp_path / "run" / "env.json").write_text("{}")
+    assert new_run("a/b", tmp_path / "run").path == tmp_path / "run"
+    (tmp_path / "run" / "recipe.yaml").write_text("name: a/b")
+    with pytest.raises(CheckpointError, match="is there already"):
+        new_run("a/b", tmp_path / "run")

@@ -18,6 +18,8 @@ from thumbnet.recipe import RecipeSpec
 from thumbnet.training.engine import Measured, Picks, measure
 from thumbnet.training.phases import Plan
 
+VERSION = 2  # of how picks are measured
+
 
 def measured_picks(recipe: RecipeSpec, plan: Plan, model: nn.Module, device: str) -> Measured:
     """Return the engine's picks for a plan: from the cache, or measured now and put there."""
@@ -25,7 +27,7 @@ def measured_picks(recipe: RecipeSpec, plan: Plan, model: nn.Module, device: str
     shapes = [(p.batch_size, channels, p.image_size, p.image_size) for p in plan.phases]
     training = recipe.training
     forced = [training.precision, training.memory_format, training.threads]
-    key = _key([recipe.model.model_dump(), shapes, device, _machine(), forced])
+    key = _key([VERSION, recipe.model.model_dump(), shapes, device, _machine(), forced])
     path = cache_dir() / "engine" / f"{key}.json"
     cached = _read(path)
     if cached is not None:

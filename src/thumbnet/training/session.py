@@ -123,7 +123,12 @@ def resume(
     engine = Engine(picks)
     state = _new_state(recipe, model, engine)
     if folder.state_file.is_file():
-        load_state(state, folder.state_file)
+        meta = load_state(state, folder.state_file)
+        if meta.get("recipe_sha256") != recipe.sha256():
+            raise CheckpointError(
+                f"{folder.recipe_file} was changed since {folder.state_file} was saved; put the "
+                "recipe back, or train it as a new run"
+            )
     return _fit(folder, plan, dataset, state, engine, forecast, observers)
 
 
