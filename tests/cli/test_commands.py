@@ -109,7 +109,6 @@ def test_a_slow_machine_keeps_to_its_time_budget(
         return step(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(trainer, "train_step", slow_step)
-    monkeypatch.setattr("thumbnet.training.pace.SLACK_S", 0.2)
     command = ("train", "thumbnet/quick", "--data", tiny.path, "--epochs", 7, *settings())
     said = thumbnet(*command, "--time-budget", "10s")  # 63 steps, which would take 25 s
     assert said.status == 0

@@ -36,9 +36,9 @@ def quickstart(
     end(result)
     with bar("judging") as progress:
         scores = inference.evaluate(result.run.path, "val", dataset, progress=progress).scores
-    what = "SYNTHETIC val" if synthetic else "official val"
-    if not synthetic and dataset.num_classes != 200:
-        what = "val"
+    what = "SYNTHETIC val" if synthetic else "val"
+    if dataset.meta.get("name") == "tiny-imagenet-200":
+        what = "official val"
     out.print("")
     out.print(
         f"top-1 {100 * scores.top1:.2f} %, top-5 {100 * scores.top5:.2f} % on {what} "

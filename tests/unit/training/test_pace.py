@@ -4,7 +4,7 @@ import pytest
 
 from thumbnet.recipe import ConstantSpec, ModelSpec, PhaseSpec, RecipeSpec, TrainingSpec
 from thumbnet.training.forecast import Forecast
-from thumbnet.training.pace import SLACK_S, Pace
+from thumbnet.training.pace import SLACK, Pace
 from thumbnet.training.phases import Plan
 
 RECIPE = RecipeSpec(
@@ -15,26 +15,26 @@ RECIPE = RecipeSpec(
 )
 PLAN = Plan(RECIPE, 100)  # 10 steps an epoch
 FORECAST = Forecast(step_s=(1.0, 4.0), watch_s=5.0, total_s=20 + 40 + 15, peak_bytes=0)
-PACE = Pace(PLAN, FORECAST, 2 * 75 + SLACK_S)  # twice the time foretold
+PACE = Pace(PLAN, FORECAST, 2 * 75 / (1 - SLACK))  # twice the time foretold, and the slack
 
 
 def test_planned_time_is_the_forecast_stretched_to_the_budget() -> None:
     assert PACE.planned_s(0) == 0
-    assert PACE.planned_s(9) == 2 * 9
-    assert PACE.planned_s(10) == 2 * (10 + 5)
-    assert PACE.planned_s(21) == 2 * (20 + 10 + 4)
-    assert PACE.planned_s(30) == 2 * 75
+    assert PACE.planned_s(9) == pytest.approx(2 * 9)
+    assert PACE.planned_s(10) == pytest.approx(2 * (10 + 5))
+    assert PACE.planned_s(21) == pytest.approx(2 * (20 + 10 + 4))
+    assert PACE.planned_s(30) == pytest.approx(2 * 75)
 
 
 def test_a_run_in_time_skips_nothing() -> None:
     for step in range(30):
-        assert PACE.due(step, PACE.planned_s(step)) == step
+        assert PACE.due(step, PACE.planned_s(step) + 0.9 * PACE.slack_s) == step
         assert PACE.due(step, 0) == step
 
 
 def test_a_run_behind_skips_to_the_step_that_is_due() -> None:
-    assert PACE.due(2, 2 * 6 + SLACK_S) == 6
-    assert PACE.due(21, 2 * (20 + 10 + 4 * 5) + SLACK_S) == 25
+    assert PACE.due(2, 2 * 6 + PACE.slack_s - 0.01) == 6
+    assert PACE.due(21, 2 * (20 + 10 + 4 * 5) + PACE.slack_s - 0.01) == 25
 
 
 @pytest.mark.parametrize("step", [0, 5, 9])
