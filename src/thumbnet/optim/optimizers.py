@@ -23,13 +23,19 @@ def parameter_groups(model: nn.Module, spec: OptimizerSpec) -> list[dict[str, ob
 
 
 def sgd(model: nn.Module, spec: OptimizerSpec) -> SGD:
-    """Make a fused stochastic gradient descent; its learning rate is set before every step."""
+    """Make a stochastic gradient descent; its learning rate is set before every step.
+
+    Fused on CUDA only: the fused kernel for CPUs of torch 2.13 copies every gradient that is laid
+    out channels_last, and is wrong where weight and gradient are laid out differently.
+    """
+    on_cuda = next(model.parameters()).is_cuda
     return SGD(
         parameter_groups(model, spec),
         lr=0.0,
         momentum=spec.momentum,
         nesterov=spec.nesterov and spec.momentum > 0,
-        fused=True,
+        fused=on_cuda,
+        foreach=not on_cuda,
     )
 
 

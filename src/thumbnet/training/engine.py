@@ -223,7 +223,7 @@ def _time_steps(
     """
     engine = Engine(picks)
     model = engine.place(model).train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, fused=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, foreach=True)
     images = engine.formatted(torch.zeros(shape, device=engine.device))
     labels = torch.zeros(shape[0], dtype=torch.int64, device=engine.device)
     begun, times = perf_counter(), list[float]()

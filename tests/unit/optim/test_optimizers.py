@@ -77,3 +77,25 @@ def test_updates_follow_the_formula(spec: OptimizerSpec) -> None:
         optimizer.step()
     for parameter, weight in zip(model.parameters(), weights, strict=True):
         assert torch.allclose(parameter, weight, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("weight_last", [False, True])
+@pytest.mark.parametrize("grad_last", [False, True])
+def test_memory_formats_of_weight_and_gradient_may_differ(
+    weight_last: bool, grad_last: bool
+) -> None:
+    torch.manual_seed(0)
+    model, plain = nn.Conv2d(4, 8, 3, bias=False), nn.Conv2d(4, 8, 3, bias=False)
+    plain.load_state_dict(model.state_dict())
+    if weight_last:
+        model = model.to(memory_format=torch.channels_last)
+    optimizer = sgd(model, OptimizerSpec(momentum=0.9))
+    set_lr(optimizer, 0.1)
+    gradient, buffer = torch.randn(8, 4, 3, 3), torch.zeros(8, 4, 3, 3)
+    for _ in range(3):
+        given = torch.channels_last if grad_last else torch.contiguous_format
+        model.weight.grad = gradient.contiguous(memory_format=given)
+        optimizer.step()
+        buffer = 0.9 * buffer + gradient
+        plain.weight.data -= 0.1 * buffer
+    torch.testing.assert_close(model.weight.data, plain.weight.data)
