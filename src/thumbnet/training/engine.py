@@ -18,6 +18,7 @@ from thumbnet.errors import RecipeError
 from thumbnet.recipe import TrainingSpec
 
 PICK_S = 0.12  # the most that timing one candidate takes, where two steps take no more
+SMALL_STEP_S = 0.02  # above it more threads are always faster
 COMPARED_S = 0.045  # a step this long is mostly arithmetic,
 COMPARED_BATCH = 16  # and not all weights
 FORECAST_S = 0.15  # a step as long as this foretells a longer one
@@ -144,6 +145,8 @@ def measure(
     probe = (batch, *shapes[0][1:])
     best_s = _time_steps(model, best, probe, PICK_S)
     for change in _changes(training, best):
+        if "threads" in change and best_s > SMALL_STEP_S:
+            continue
         other = replace(best, **change)
         step_s = _time_steps(model, other, probe, PICK_S)
         if step_s < MARGIN * best_s:
