@@ -100,8 +100,8 @@ class Engine:
 def keep_freed_memory() -> None:
     """Have glibc keep freed memory instead of handing it back to the kernel.
 
-    A step frees and allocates the same large activations again; fresh pages for each cost a
-    third of its time on a CPU. Elsewhere than on glibc this does nothing.
+    A step frees and allocates the same large activations again; fresh pages for each cost up
+    to a third of its time on a CPU. Elsewhere than on glibc this does nothing.
     """
     if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
         return
