@@ -193,7 +193,7 @@ def step_work(picks: "Picks") -> Callable[[], object]:
 
     from thumbnet import create_model
     from thumbnet.optim.optimizers import sgd
-    from thumbnet.recipe import OptimizerSpec
+    from thumbnet.recipe import SgdSpec
     from thumbnet.training.engine import Engine
     from thumbnet.training.phases import StepPlan
     from thumbnet.training.state import TrainState
@@ -201,7 +201,7 @@ def step_work(picks: "Picks") -> Callable[[], object]:
 
     engine = Engine(picks)
     model = engine.place(create_model(NETWORK, NUM_CLASSES)).train()
-    optimizer = sgd(model, OptimizerSpec(momentum=0.9))
+    optimizer = sgd(model, SgdSpec(momentum=0.9))
     state = TrainState(model, optimizer, torch.zeros((), device=engine.device))
     plan = StepPlan(0, 0, 0, SIZE, 0.01, 0, BATCH, False, 0.0, False)
     images = engine.formatted(torch.randn(BATCH, 3, SIZE, SIZE, device=engine.device))

@@ -25,6 +25,7 @@ def build_model(recipe: RecipeSpec) -> nn.Module:
 
 def build_optimizer(recipe: RecipeSpec, model: nn.Module) -> Optimizer:
     """Make the recipe's optimizer over the network's parameters."""
+    assert recipe.optimizer.name == "sgd"
     return sgd(model, recipe.optimizer)
 
 

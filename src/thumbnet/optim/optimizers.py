@@ -3,16 +3,16 @@
 from torch import nn
 from torch.optim import SGD, Optimizer
 
-from thumbnet.recipe import OptimizerSpec
+from thumbnet.recipe import SgdSpec
 
 
-def parameter_groups(model: nn.Module, spec: OptimizerSpec) -> list[dict[str, object]]:
+def parameter_groups(model: nn.Module, spec: SgdSpec) -> list[dict[str, object]]:
     """Split the parameters into those that decay and those that do not.
 
-    Without `decay_norm_and_bias` all vectors and scalars (norms, biases) are spared.
+    With `decay_on: weights` all vectors and scalars (norms, biases) are spared.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    if spec.decay_norm_and_bias:
+    if spec.decay_on == "all":
         return [{"params": parameters, "weight_decay": spec.weight_decay}]
     matrices = [p for p in parameters if p.ndim > 1]
     vectors = [p for p in parameters if p.ndim <= 1]
@@ -22,7 +22,7 @@ def parameter_groups(model: nn.Module, spec: OptimizerSpec) -> list[dict[str, ob
     ]
 
 
-def sgd(model: nn.Module, spec: OptimizerSpec) -> SGD:
+def sgd(model: nn.Module, spec: SgdSpec) -> SGD:
     """Make a stochastic gradient descent; its learning rate is set before every step.
 
     Fused on CUDA only: the fused kernel for CPUs of torch 2.13 copies every gradient that is laid

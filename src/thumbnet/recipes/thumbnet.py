@@ -3,10 +3,10 @@
 from thumbnet.recipe import (
     FlipSpec,
     ModelSpec,
-    OptimizerSpec,
     PadCropSpec,
     PhaseSpec,
     RecipeSpec,
+    SgdSpec,
     TrainingSpec,
     TriangularSpec,
 )
@@ -20,9 +20,7 @@ def quick() -> RecipeSpec:
         name="thumbnet/quick",
         summary="a small network in minutes on a CPU: epochs at 32, 48, then 64 px",
         model=ModelSpec(name="thumbnet_quick"),
-        optimizer=OptimizerSpec(
-            momentum=0.9, nesterov=True, weight_decay=5e-4, decay_norm_and_bias=False
-        ),
+        optimizer=SgdSpec(momentum=0.9, nesterov=True, weight_decay=5e-4, decay_on="weights"),
         training=TrainingSpec(
             batch_size=256,
             schedule=TriangularSpec(lr=0.8, warmup=0.15),

@@ -5,17 +5,17 @@ from thumbnet.recipe import (
     DataSpec,
     MeanStd,
     ModelSpec,
-    OptimizerSpec,
     PhaseSpec,
     PreprocessSpec,
     Published,
     QuirkSpec,
     RecipeSpec,
+    SgdSpec,
     TrainingSpec,
 )
 from thumbnet.recipes.registry import recipe
 
-SGD = OptimizerSpec(momentum=0.9, weight_decay=0.0)
+SGD = SgdSpec(momentum=0.9, weight_decay=0.0)
 DATA = DataSpec(protocol="vonmartens2019")
 
 

@@ -6,11 +6,11 @@ from thumbnet.recipe import (
     DataSpec,
     FlipSpec,
     ModelSpec,
-    OptimizerSpec,
     PhaseSpec,
     PreprocessSpec,
     Published,
     RecipeSpec,
+    SgdSpec,
     TrainingSpec,
 )
 from thumbnet.recipes.registry import recipe
@@ -24,7 +24,7 @@ def alchnet19() -> RecipeSpec:
         summary="AlchNet19, batch norm before ReLU, no global pool",
         model=ModelSpec(name="alchnet19"),
         preprocess=PreprocessSpec(image_size=64, normalize="overall"),
-        optimizer=OptimizerSpec(momentum=0.9, weight_decay=0.0, clip_norm=5.0),
+        optimizer=SgdSpec(momentum=0.9, weight_decay=0.0, clip_norm=5.0),
         training=TrainingSpec(
             batch_size=256,
             schedule=ConstantSpec(lr=0.001),

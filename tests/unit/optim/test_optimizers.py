@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from thumbnet.optim.optimizers import parameter_groups, set_lr, sgd
-from thumbnet.recipe import OptimizerSpec
+from thumbnet.recipe import SgdSpec
 
 
 def network() -> nn.Sequential:
@@ -15,14 +15,14 @@ def network() -> nn.Sequential:
 
 def test_all_parameters_decay_unless_told_otherwise() -> None:
     model = network()
-    (group,) = parameter_groups(model, OptimizerSpec(weight_decay=0.1))
+    (group,) = parameter_groups(model, SgdSpec(weight_decay=0.1))
     assert group["weight_decay"] == 0.1
     assert [id(p) for p in group["params"]] == [id(p) for p in model.parameters()]
 
 
 def test_norms_and_biases_are_spared_on_request() -> None:
     model = network()
-    groups = parameter_groups(model, OptimizerSpec(weight_decay=0.1, decay_norm_and_bias=False))
+    groups = parameter_groups(model, SgdSpec(weight_decay=0.1, decay_on="weights"))
     names = {id(p): name for name, p in model.named_parameters()}
     held = [([names[id(p)] for p in group["params"]], group["weight_decay"]) for group in groups]
     assert held == [
@@ -35,13 +35,13 @@ def test_norms_and_biases_are_spared_on_request() -> None:
 def test_frozen_parameters_stay_out(decay_norm_and_bias: bool) -> None:
     model = network()
     model[0].requires_grad_(False)
-    groups = parameter_groups(model, OptimizerSpec(decay_norm_and_bias=decay_norm_and_bias))
+    groups = parameter_groups(model, SgdSpec(decay_norm_and_bias=decay_norm_and_bias))
     held = {id(p) for group in groups for p in group["params"]}
     assert held == {id(p) for p in model[1:].parameters()}
 
 
 def test_set_lr_reaches_every_group() -> None:
-    optimizer = sgd(network(), OptimizerSpec(weight_decay=0.1, decay_norm_and_bias=False))
+    optimizer = sgd(network(), SgdSpec(weight_decay=0.1, decay_on="weights"))
     assert [group["lr"] for group in optimizer.param_groups] == [0, 0]
     set_lr(optimizer, 0.25)
     assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.25]
@@ -50,11 +50,11 @@ def test_set_lr_reaches_every_group() -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        OptimizerSpec(momentum=0),
-        OptimizerSpec(momentum=0, nesterov=True),  # nothing to look ahead along
-        OptimizerSpec(momentum=0.9),
-        OptimizerSpec(momentum=0.9, nesterov=True, weight_decay=0.05),
-        OptimizerSpec(momentum=0.5, weight_decay=0.05, decay_norm_and_bias=False),
+        SgdSpec(momentum=0),
+        SgdSpec(momentum=0, nesterov=True),  # nothing to look ahead along
+        SgdSpec(momentum=0.9),
+        SgdSpec(momentum=0.9, nesterov=True, weight_decay=0.05),
+        SgdSpec(momentum=0.5, weight_decay=0.05, decay_on="weights"),
     ],
 )
 def test_updates_follow_the_formula(spec: OptimizerSpec) -> None:
@@ -89,7 +89,7 @@ def test_memory_formats_of_weight_and_gradient_may_differ(
     plain.load_state_dict(model.state_dict())
     if weight_last:
         model = model.to(memory_format=torch.channels_last)
-    optimizer = sgd(model, OptimizerSpec(momentum=0.9))
+    optimizer = sgd(model, SgdSpec(momentum=0.9))
     set_lr(optimizer, 0.1)
     gradient, buffer = torch.randn(8, 4, 3, 3), torch.zeros(8, 4, 3, 3)
     for _ in range(3):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from thumbnet.checkpoint import load_tensors, save_tensors
 from thumbnet.errors import CheckpointError
 from thumbnet.optim.optimizers import sgd
-from thumbnet.recipe import OptimizerSpec
+from thumbnet.recipe import SgdSpec
 from thumbnet.training.engine import Engine, Picks
 from thumbnet.training.phases import StepPlan
 from thumbnet.training.state import TrainState, load_state, save_state
@@ -34,7 +34,7 @@ def new_state(
     torch.manual_seed(seed)
     engine = Engine(Picks("cpu", "fp32", memory_format, torch.get_num_threads()))
     model = engine.place(network())
-    spec = OptimizerSpec(momentum=momentum, nesterov=True, weight_decay=0.01)
+    spec = SgdSpec(momentum=momentum, nesterov=True, weight_decay=0.01)
     state = TrainState(model, sgd(model, spec), loss_sum=torch.zeros(()), clip_norm=1.0)
     if ema:
         state.start_ema(EMA_DECAY)
@@ -152,7 +152,7 @@ def test_is_finite_finds_one_broken_number(name: str, value: float) -> None:
 def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
     state, _ = new_state()
     save_state(state, tmp_path / "state", {})
-    other = TrainState(model := network(width=8), sgd(model, OptimizerSpec()), torch.zeros(()))
+    other = TrainState(model := network(width=8), sgd(model, SgdSpec()), torch.zeros(()))
     with pytest.raises(CheckpointError, match="does not fit this run's network"):
         load_state(other, tmp_path / "state")
 

@@ -1,33 +1,31 @@
-"""Recipes: one training run as frozen data in which an unknown key is an error."""
+"""A whole training run as data: network, input, phases, data, and the claim it stands for."""
 
 import hashlib
 import json
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from thumbnet.recipe.augment import AugmentSpec, MixSpec
+from thumbnet.recipe.base import BatchSize, Epochs, Fraction, ImageSize, Positive, Probability, Spec
+from thumbnet.recipe.optim import ConstantSpec, OptimizerSpec, ScheduleSpec, SgdSpec
 
 ProtocolName = Literal["official", "holdout", "columbia2020", "vonmartens2019"]
 Precision = Literal["auto", "fp32", "bf16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
-Probability = Annotated[float, Field(ge=0, le=1)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-LearningRate = Annotated[float, Field(gt=0, le=100)]
-ImageSize = Annotated[int, Field(ge=8, le=1024)]
-BatchSize = Annotated[int, Field(ge=1, le=65536)]
-Epochs = Annotated[float, Field(gt=0, le=100_000)]
-
-
-class Spec(BaseModel):
-    """Data of a recipe: frozen, and a key it does not know is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+Normalize = Literal["channel", "overall", "mean_image"]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class ModelSpec(Spec):
-    """A registered network and the arguments of its builder."""
+    """A registered network and the arguments of its builder.
+
+    `pretrained`: start from the public weights torchvision trained on ImageNet.
+    """
 
     name: str
-    args: dict[str, bool | int | float | str] = {}
+    args: dict[str, bool | int | float | str] = Field({})
+    pretrained: bool = False
 
 
 class MeanStd(Spec):
@@ -41,87 +39,46 @@ class PreprocessSpec(Spec):
     """How packed pixels become the network's input.
 
     `normalize`: `channel` takes the train split's mean and std of each channel, `overall` those
-    of all channels together, else the constants given. `image_size` is the one of judging.
+    of all channels together, `mean_image` subtracts the mean of each pixel and divides by 255,
+    else the constants given. `image_size` is the one of judging; `crop` the side of its central
+    window that the network sees, where that is not all.
     """
 
     image_size: ImageSize = 64
     color: Literal["rgb", "grey"] = "rgb"
-    normalize: Literal["channel", "overall"] | MeanStd = "channel"
+    normalize: Normalize | MeanStd = "channel"
+    crop: ImageSize | None = None
 
+    @model_validator(mode="after")
+    def _check_crop(self) -> Self:
+        if self.crop is not None and self.crop > self.image_size:
+            raise ValueError(f"crop={self.crop} must not be over image_size={self.image_size}")
+        return self
 
-class OptimizerSpec(Spec):
-    """Stochastic gradient descent; `weight_decay` is PyTorch's (half the L2 factor of Keras)."""
-
-    name: Literal["sgd"] = "sgd"
-    momentum: Fraction = 0.9
-    nesterov: bool = False
-    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
-    decay_norm_and_bias: bool = True
-    clip_norm: Annotated[float, Field(gt=0)] | None = None
-
-
-class ConstantSpec(Spec):
-    """The same learning rate at every step."""
-
-    name: Literal["constant"] = "constant"
-    lr: LearningRate
-
-
-class TriangularSpec(Spec):
-    """Up in a line over the first `warmup` of the steps, then down in a line to `final * lr`."""
-
-    name: Literal["triangular"] = "triangular"
-    lr: LearningRate
-    warmup: Fraction = 0.15
-    final: Probability = 0.0
-
-
-class CosineSpec(Spec):
-    """Up in a line over the first `warmup` of the steps, then down half a cosine."""
-
-    name: Literal["cosine"] = "cosine"
-    lr: LearningRate
-    warmup: Fraction = 0.0
-    final: Probability = 0.0
-
-
-ScheduleSpec = Annotated[ConstantSpec | TriangularSpec | CosineSpec, Field(discriminator="name")]
-
-
-class FlipSpec(Spec):
-    """Mirror an image with probability `p`."""
-
-    name: Literal["flip"] = "flip"
-    axis: Literal["horizontal", "vertical"] = "horizontal"
-    p: Probability = 0.5
-
-
-class PadCropSpec(Spec):
-    """Pad by `pad` pixels on every side, then cut a window of the old size at random."""
-
-    name: Literal["pad_crop"] = "pad_crop"
-    pad: Annotated[int, Field(ge=1, le=256)] = 4
-    fill: Literal["zeros", "reflect"] = "reflect"
-
-
-class CropAndPadSpec(Spec):
-    """Cut a random window of `size` pixels and set it in the middle of a black image."""
-
-    name: Literal["crop_and_pad"] = "crop_and_pad"
-    size: Annotated[int, Field(ge=1, le=1024)] = 56
-
-
-AugmentSpec = Annotated[FlipSpec | PadCropSpec | CropAndPadSpec, Field(discriminator="name")]
+    @property
+    def input_size(self) -> int:
+        """Side of what the network sees when judged, in px."""
+        return self.crop or self.image_size
 
 
 class PhaseSpec(Spec):
-    """A part of a run; what is None comes from `training`."""
+    """A part of a run; what is None comes from `training`, or is the recipe's own optimizer.
+
+    `steps_per_epoch`: an epoch ends after so many steps, where a pass has more of them.
+    `start_from`: `best` begins with the best weights so far and a fresh optimizer. A phase with
+    an optimizer of its own begins with a fresh one too.
+    """
 
     epochs: Epochs
+    steps_per_epoch: Annotated[int, Field(ge=1)] | None = None
     image_size: ImageSize | None = None
     batch_size: BatchSize | None = None
     schedule: ScheduleSpec | None = None
+    optimizer: OptimizerSpec | None = None
     augment: tuple[AugmentSpec, ...] | None = None
+    mix: tuple[MixSpec, ...] | None = None
+    label_smoothing: Fraction | None = None
+    start_from: Literal["last", "best"] = "last"
 
 
 class TrainingSpec(Spec):
@@ -129,18 +86,21 @@ class TrainingSpec(Spec):
 
     The schedule spans all phases that bring none of their own. `early_stop` is the number of
     epochs without a better watched top-1 after which a run ends. `drop_last` leaves out an
-    epoch's last batch where it is not full.
+    epoch's last batch where it is not full. Of several mixes each batch gets one, drawn by their
+    shares. `augment_seed` gives augmentation draws of their own, whatever `seed` is.
     """
 
     batch_size: BatchSize = 128
     schedule: ScheduleSpec = ConstantSpec(lr=0.01)
     augment: tuple[AugmentSpec, ...] = ()
+    mix: tuple[MixSpec, ...] = ()
     label_smoothing: Fraction = 0.0
     ema_decay: Fraction | None = None
     early_stop: Annotated[int, Field(ge=1)] | None = None
     drop_last: bool = False
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    time_budget_s: Annotated[float, Field(gt=0)] | None = None
+    seed: Seed = 0
+    augment_seed: Seed | None = None
+    time_budget_s: Positive | None = None
     precision: Precision = "auto"
     memory_format: MemoryFormat = "auto"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
@@ -167,9 +127,13 @@ class QuirkSpec(Spec):
 
 
 class Published(Spec):
-    """What a report claims for its row; accuracies are fractions of 1."""
+    """What a report claims for its row; accuracies are fractions of 1.
+
+    `split`: where `top1` was measured; `watch` is the part of train that the report held out.
+    """
 
     source: str
+    split: Literal["val", "watch"] = "val"
     top1: Probability
     top5: Probability | None = None
     train_top1: Probability | None = None
@@ -186,7 +150,7 @@ class RecipeSpec(Spec):
     summary: str = ""
     model: ModelSpec
     preprocess: PreprocessSpec = PreprocessSpec()
-    optimizer: OptimizerSpec = OptimizerSpec()
+    optimizer: OptimizerSpec = SgdSpec()
     training: TrainingSpec = TrainingSpec()
     phases: tuple[PhaseSpec, ...] = Field(min_length=1)
     data: DataSpec = DataSpec()
