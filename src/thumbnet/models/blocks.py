@@ -1,8 +1,12 @@
 """What two networks or more share."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from thumbnet.errors import RecipeError, did_you_mean
 
 TINY = 2  # px; CPU kernels for convolutions waste most of their work on maps this small
 
@@ -31,6 +35,103 @@ class Conv3x3(nn.Conv2d):
         ]
         weight = self.weight.permute(0, 2, 3, 1).flatten(1)  # (out, 3 * 3 * in)
         return F.linear(torch.cat(windows, dim=3), weight).permute(0, 3, 1, 2)
+
+
+class SameConv2d(nn.Conv2d):
+    """A convolution padded as TensorFlow's 'same': ceil(side / stride) pixels come out.
+
+    Where the padding is odd, its larger half is at the lower right, which a convolution's own
+    padding cannot do; only then is the image copied.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int | tuple[int, int],
+        stride: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn (B, in_channels, H, W) into (B, out_channels, H / stride, W / stride), ceiled."""
+        top, bottom = self._padding(x.shape[2], 0)
+        left, right = self._padding(x.shape[3], 1)
+        if top != bottom or left != right:
+            x = F.pad(x, (left, right, top, bottom))
+            top = left = 0
+        return F.conv2d(x, self.weight, self.bias, self.stride, (top, left))
+
+    def _padding(self, side: int, axis: int) -> tuple[int, int]:
+        kernel, stride = self.kernel_size[axis], self.stride[axis]
+        padding = max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
+        return padding // 2, padding - padding // 2
+
+
+def conv_norm_relu(conv: nn.Conv2d) -> nn.Sequential:
+    """Follow a convolution by batch norm with Keras' constants, then ReLU."""
+    return nn.Sequential(conv, keras_norm(conv.out_channels), nn.ReLU(inplace=True))
+
+
+def keras_norm(channels: int) -> nn.BatchNorm2d:
+    """Build a batch norm with Keras' constants: epsilon 1e-3, and .99 of the old average kept."""
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+def make_dropout(p: float) -> nn.Module:
+    """Build a dropout of probability `p`, or nothing for 0.
+
+    Raises: RecipeError unless 0 <= p < 1
+    """
+    check_option(0 <= p < 1, f"dropout={p} must be in [0, 1)")
+    return nn.Dropout(p) if p else nn.Identity()
+
+
+def check_option(fits: bool, message: str) -> None:
+    """Refuse a network's option by `message` unless it fits.
+
+    Raises: RecipeError
+    """
+    if not fits:
+        raise RecipeError(message)
+
+
+def check_choice(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Refuse an option that is none of the allowed words, and name the nearest.
+
+    Raises: RecipeError
+    """
+    hint = did_you_mean(str(value), allowed)
+    check_option(value in allowed, f"{key}='{value}'{hint}; allowed: {', '.join(allowed)}")
+
+
+def init_as_tflearn(module: nn.Module) -> None:
+    """Draw weights as TFLearn's layers do by default.
+
+    Convolutions `uniform_scaling`: within sqrt(3 / fan_in); linear layers a normal of deviation
+    0.02 cut at two deviations; norm weights a normal of mean 1, deviation 0.002; biases zero.
+    Epsilon 1e-5 and decay 0.9 (momentum 0.1 here) of the norms are PyTorch's defaults too.
+    """
+    if isinstance(module, nn.Conv2d):
+        bound = math.sqrt(3 / module.weight[0].numel())
+        nn.init.uniform_(module.weight, -bound, bound)
+    elif isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02, a=-0.04, b=0.04)
+    elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.002)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+
+
+def init_as_keras(module: nn.Module) -> None:
+    """Draw weights as Keras' layers do by default: Glorot's uniform, biases zero."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def check_image_size(images: Tensor, image_size: int) -> None:

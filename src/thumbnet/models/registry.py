@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 Builder = Callable[..., "nn.Module"]
 
-FAMILIES = ("alchnet", "lenet", "quick", "resnet")
+FAMILIES = (
+    "alchnet",
+    "alexnet",
+    "densenet",
+    "inception",
+    "lenet",
+    "quick",
+    "resnet",
+    "squeezenet",
+    "vgg",
+)
 
 _entries: dict[str, "ModelEntry"] = {}
 

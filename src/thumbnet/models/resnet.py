@@ -1,4 +1,6 @@
-"""ResNet-18 under torchvision's parameter names, so that its public weights load by name."""
+"""ResNet-18 and -34 under torchvision's parameter names, so that its public weights load by name."""
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -6,6 +8,8 @@ from thumbnet.models.blocks import Conv3x3
 from thumbnet.models.registry import register_model
 
 WIDTHS = (64, 128, 256, 512)
+DEPTHS18 = (2, 2, 2, 2)
+DEPTHS34 = (3, 4, 6, 3)
 
 
 class BasicBlock(nn.Module):
@@ -34,10 +38,12 @@ class BasicBlock(nn.Module):
         return y.relu_()
 
 
-class ResNet18(nn.Module):
-    """A stem, four stages of two blocks, global average pool, one linear layer."""
+class ResNet(nn.Module):
+    """A stem, four stages of blocks, global average pool, one linear layer."""
 
-    def __init__(self, num_classes: int, in_channels: int, small_stem: bool) -> None:
+    def __init__(
+        self, num_classes: int, in_channels: int, depths: Sequence[int], small_stem: bool
+    ) -> None:
         super().__init__()
         if small_stem:
             self.conv1 = nn.Conv2d(in_channels, WIDTHS[0], 3, padding=1, bias=False)
@@ -46,10 +52,10 @@ class ResNet18(nn.Module):
         self.bn1 = nn.BatchNorm2d(WIDTHS[0])
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.Identity() if small_stem else nn.MaxPool2d(3, stride=2, padding=1)
-        self.layer1 = _stage(WIDTHS[0], WIDTHS[0], stride=1)
-        self.layer2 = _stage(WIDTHS[0], WIDTHS[1], stride=2)
-        self.layer3 = _stage(WIDTHS[1], WIDTHS[2], stride=2)
-        self.layer4 = _stage(WIDTHS[2], WIDTHS[3], stride=2)
+        self.layer1 = _stage(WIDTHS[0], WIDTHS[0], depths[0], stride=1)
+        self.layer2 = _stage(WIDTHS[0], WIDTHS[1], depths[1], stride=2)
+        self.layer3 = _stage(WIDTHS[1], WIDTHS[2], depths[2], stride=2)
+        self.layer4 = _stage(WIDTHS[2], WIDTHS[3], depths[3], stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(WIDTHS[3], num_classes)
         for module in self.modules():
@@ -64,9 +70,10 @@ class ResNet18(nn.Module):
         return logits
 
 
-def _stage(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+def _stage(in_channels: int, out_channels: int, depth: int, stride: int) -> nn.Sequential:
+    first = BasicBlock(in_channels, out_channels, stride)
     return nn.Sequential(
-        BasicBlock(in_channels, out_channels, stride), BasicBlock(out_channels, out_channels, 1)
+        first, *(BasicBlock(out_channels, out_channels, 1) for _ in range(depth - 1))
     )
 
 
@@ -76,7 +83,7 @@ def resnet18(num_classes: int, in_channels: int = 3) -> nn.Module:
 
     Source: arXiv:1512.03385, table 1; vonmartens2019, ResNet-18
     """
-    return ResNet18(num_classes, in_channels, small_stem=False)
+    return ResNet(num_classes, in_channels, DEPTHS18, small_stem=False)
 
 
 @register_model(head="fc", min_image_size=8)
@@ -85,4 +92,22 @@ def resnet18_3x3(num_classes: int, in_channels: int = 3) -> nn.Module:
 
     Source: arXiv:1512.03385, section 4.2, the stem used there for 32x32 images
     """
-    return ResNet18(num_classes, in_channels, small_stem=True)
+    return ResNet(num_classes, in_channels, DEPTHS18, small_stem=True)
+
+
+@register_model(head="fc", min_image_size=32)
+def resnet34(num_classes: int, in_channels: int = 3) -> nn.Module:
+    """ResNet-34 with ImageNet's stem: 7x7 of stride 2, then a max-pool of stride 2.
+
+    Source: arXiv:1512.03385, table 1
+    """
+    return ResNet(num_classes, in_channels, DEPTHS34, small_stem=False)
+
+
+@register_model(head="fc", min_image_size=8)
+def resnet34_3x3(num_classes: int, in_channels: int = 3) -> nn.Module:
+    """ResNet-34 for small images: a 3x3 stem of stride 1 and no max-pool.
+
+    Source: arXiv:1512.03385, section 4.2, the stem used there for 32x32 images
+    """
+    return ResNet(num_classes, in_channels, DEPTHS34, small_stem=True)
