@@ -1,4 +1,4 @@
-"""ResNet-18 and -34 under torchvision's parameter names, so that its public weights load by name."""
+"""ResNet-18 and -34 by torchvision's parameter names, so that public weights load by name."""
 
 from collections.abc import Sequence
 

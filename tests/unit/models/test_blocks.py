@@ -2,10 +2,18 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.testing import assert_close
 
-from thumbnet.models.blocks import Conv3x3
+from thumbnet.errors import RecipeError
+from thumbnet.models.blocks import (
+    Conv3x3,
+    SameConv2d,
+    check_choice,
+    init_as_keras,
+    keras_norm,
+    make_dropout,
+)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -33,3 +41,57 @@ def test_conv3x3_multiplies_where_the_result_is_tiny(monkeypatch: pytest.MonkeyP
     assert Conv3x3(1, 1, 2)(torch.ones(1, 1, 4, 4)).flatten().shape == (4,)
     with pytest.raises(AssertionError):
         Conv3x3(1, 1)(torch.ones(1, 1, 3, 3))
+
+
+def same_by_hand(x: Tensor, conv: nn.Conv2d) -> Tensor:
+    """Place each window where TensorFlow does, one at a time."""
+    (kernel_y, kernel_x), (step, _) = conv.kernel_size, conv.stride
+    height, width = (-(-side // step) for side in x.shape[2:])
+    missing_y = max((height - 1) * step + kernel_y - x.shape[2], 0)
+    missing_x = max((width - 1) * step + kernel_x - x.shape[3], 0)
+    room = torch.zeros(x.shape[0], x.shape[1], x.shape[2] + missing_y, x.shape[3] + missing_x)
+    top, left = missing_y // 2, missing_x // 2
+    room[:, :, top : top + x.shape[2], left : left + x.shape[3]] = x
+    rows = []
+    for i in range(height):
+        row = []
+        for j in range(width):
+            y0, x0 = i * step, j * step
+            window = room[:, :, y0 : y0 + kernel_y, x0 : x0 + kernel_x]
+            row.append(torch.einsum("bchw,ochw->bo", window, conv.weight) + conv.bias)
+        rows.append(torch.stack(row, -1))
+    return torch.stack(rows, -2)
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, (1, 2), (2, 1), 5])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("sides", [(8, 8), (7, 8), (5, 5)])
+def test_same_convolution_pads_as_tensorflow(
+    kernel: int | tuple[int, int], stride: int, sides: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    conv, x = SameConv2d(3, 4, kernel, stride), torch.randn(2, 3, *sides)
+    assert_close(conv(x), same_by_hand(x, conv))
+
+
+def test_norm_has_the_constants_of_keras() -> None:
+    norm = keras_norm(3)
+    x = torch.full((2, 3, 1, 1), 5.0)
+    norm(x)
+    assert_close(norm.running_mean, torch.full((3,), 0.05))
+    assert norm.eps == 1e-3
+
+
+def test_keras_draws_within_glorots_bound() -> None:
+    conv = nn.Conv2d(64, 32, 3)
+    init_as_keras(conv)
+    assert conv.weight.abs().max().item() == pytest.approx((6 / (9 * (64 + 32))) ** 0.5, rel=0.01)
+    assert not conv.bias.any()
+
+
+def test_options_out_of_range_are_refused() -> None:
+    assert isinstance(make_dropout(0), nn.Identity)
+    with pytest.raises(RecipeError, match=r"dropout=1 must be in \[0, 1\)"):
+        make_dropout(1)
+    with pytest.raises(RecipeError, match=r"key='rlu'; did you mean 'relu'.*allowed: relu, prelu"):
+        check_choice("key", "rlu", ("relu", "prelu"))
