@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from thumbnet.augment import geometry
-from thumbnet.recipe import AugmentSpec, CropAndPadSpec, FlipSpec, PadCropSpec
+from thumbnet.augment.bank import Bank
+from thumbnet.augment.check import check_augment
+from thumbnet.augment.stages import IndexStage, Stage, make_stages
+from thumbnet.augment.tree import Drawing, flatten, group_by_kind, kind_of
+from thumbnet.recipe import AugmentSpec, RandomCropSpec
+
+__all__ = ["Policy", "check_augment"]
 
 
 class Policy:
@@ -15,78 +18,45 @@ class Policy:
 
     Row `i` of every table belongs to the image at position `i` of the epoch's order, so pixels
     depend on (seed, epoch) alone: not on the batch size, the device or the number of ranks.
+
+    Args: order: the image that stands at each position, for what follows an image over epochs
     """
 
     def __init__(
-        self, specs: Sequence[AugmentSpec], num_images: int, size: int, seed: int, epoch: int
+        self,
+        specs: Sequence[AugmentSpec],
+        num_images: int,
+        size: int,
+        seed: int,
+        epoch: int,
+        order: Tensor | None = None,
     ) -> None:
-        self.specs = tuple(specs)
-        self.size = size
-        self.tables = [
-            _draw(spec, num_images, size, np.random.default_rng([seed, epoch, position]))
-            for position, spec in enumerate(self.specs, start=1)  # 0 is the order's own stream
-        ]
+        self.specs, self.size = tuple(specs), size
+        images = None if order is None else order.cpu().numpy()
+        self.leaves = flatten(self.specs, Drawing(num_images, size, seed, epoch, images))
+        bank = Bank(size, seed, epoch)
+        self.stages: list[Stage] = []
+        for joined in group_by_kind(self.leaves):
+            self.stages += make_stages(joined, size, bank)
+            if isinstance(joined[0].spec, RandomCropSpec):
+                size = joined[0].spec.size
+        self._exact = all(kind_of(leaf) == "index" for leaf in self.leaves)
 
     def __call__(self, images: Tensor, first: int) -> Tensor:
         """Augment a batch whose images stand at `first`, `first + 1`, ... in the epoch's order.
 
-        Shapes: images (B, S, S, C) -> (B, S, S, C)
+        Where pixels only move they stay whole levels; where anything is computed they become
+        fractions of levels.
+
+        Shapes: images (B, S, S, C) uint8 -> (B, R, R, C) uint8, or float32 in 0 to 255; R is the
+            size of `random_crop`, else S
         """
-        if not self.specs:
+        if self._exact:  # all index moves have become one, if there are any
+            for stage in self.stages:
+                assert isinstance(stage, IndexStage)
+                images = stage.packed(images, first)
             return images
-        rows: Tensor | None = None
-        cols: Tensor | None = None
-        for spec, table in zip(self.specs, self.tables, strict=True):
-            part = table[:, first : first + len(images)].to(images.device)
-            row_map, col_map = _maps(spec, part, self.size)
-            rows = _then(rows, row_map)
-            cols = _then(cols, col_map)
-        return geometry.move_pixels(images, rows, cols)
-
-
-def check_augment(specs: Sequence[AugmentSpec], size: int) -> None:
-    """Refuse parameters that do not fit images of this size.
-
-    Raises: ValueError
-    """
-    for spec in specs:
-        if isinstance(spec, PadCropSpec) and spec.pad >= size:
-            raise ValueError(f"pad_crop: pad={spec.pad} must be below the image size {size}")
-        if isinstance(spec, CropAndPadSpec) and spec.size > size:
-            raise ValueError(f"crop_and_pad: size={spec.size} is over the image size {size}")
-
-
-def _draw(spec: AugmentSpec, num: int, size: int, generator: np.random.Generator) -> Tensor:
-    """Return the parameters of one operation.
-
-    Shapes: -> (num_parameters, num) int64
-    """
-    if isinstance(spec, FlipSpec):
-        drawn = (generator.random(num) < spec.p).astype(np.int64)[None]
-    elif isinstance(spec, PadCropSpec):
-        drawn = generator.integers(0, 2 * spec.pad + 1, (2, num))
-    else:
-        drawn = generator.integers(0, size - spec.size + 1, (2, num))
-    return torch.from_numpy(drawn)
-
-
-def _maps(spec: AugmentSpec, part: Tensor, size: int) -> tuple[Tensor | None, Tensor | None]:
-    """Return the row map and the column map of one operation on one batch."""
-    if isinstance(spec, FlipSpec):
-        mirrored = geometry.flip(size, part[0] == 1)
-        return (None, mirrored) if spec.axis == "horizontal" else (mirrored, None)
-    if isinstance(spec, PadCropSpec):
-        return (
-            geometry.pad_crop(size, part[0], spec.pad, spec.fill),
-            geometry.pad_crop(size, part[1], spec.pad, spec.fill),
-        )
-    return (
-        geometry.crop_and_pad(size, part[0], spec.size),
-        geometry.crop_and_pad(size, part[1], spec.size),
-    )
-
-
-def _then(first: Tensor | None, then: Tensor | None) -> Tensor | None:
-    if first is None or then is None:
-        return then if first is None else first
-    return geometry.compose(first, then)
+        planes = images.permute(0, 3, 1, 2).contiguous().float()  # (B, S, S, C) -> (B, C, S, S)
+        for stage in self.stages:
+            planes = stage(planes, first)
+        return planes.permute(0, 2, 3, 1)  # (B, C, R, R) -> (B, R, R, C)

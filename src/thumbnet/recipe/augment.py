@@ -64,7 +64,8 @@ class AffineSpec(Spec):
     Units: `rotate` and `shear` in degrees, `translate` in fractions of the image's side (positive
     is right and down), `scale` a factor (above 1 enlarges), `fill_value` in levels of 0 to 255.
     `per_axis`: scale differs between x and y. Of several fills and interpolations one is drawn an
-    image. `symmetric` repeats the edge pixel, `reflect` does not.
+    image. `symmetric` repeats the edge pixel, `reflect` does not. A positive angle turns
+    clockwise, a positive `shear` leans the top to the right; `shear_y` leans along y.
     """
 
     name: Literal["affine"] = "affine"
@@ -72,10 +73,11 @@ class AffineSpec(Spec):
     scale: Range = (1.0, 1.0)
     per_axis: bool = False
     shear: Range = (0.0, 0.0)
+    shear_y: Range = (0.0, 0.0)
     translate_x: Range = (0.0, 0.0)
     translate_y: Range = (0.0, 0.0)
-    interpolation: tuple[Interpolation, ...] = Field(("bilinear",), min_length=1)
-    fill: tuple[Fill, ...] = Field(("constant",), min_length=1)
+    interpolation: Annotated[tuple[Interpolation, ...], Field(min_length=1)] = ("bilinear",)
+    fill: Annotated[tuple[Fill, ...], Field(min_length=1)] = ("constant",)
     fill_value: Range = (0.0, 0.0)
 
     @model_validator(mode="after")
@@ -83,6 +85,7 @@ class AffineSpec(Spec):
         check_range("rotate", self.rotate, -360, 360)
         check_range("scale", self.scale, 0.05, 20)
         check_range("shear", self.shear, -80, 80)
+        check_range("shear_y", self.shear_y, -80, 80)
         check_range("translate_x", self.translate_x, -1, 1)
         check_range("translate_y", self.translate_y, -1, 1)
         check_range("fill_value", self.fill_value, 0, 255)
@@ -97,7 +100,7 @@ class CropPadPercentSpec(Spec):
 
     name: Literal["crop_pad_percent"] = "crop_pad_percent"
     percent: Range = (-0.25, 0.25)
-    fill: tuple[Fill, ...] = Field(("constant",), min_length=1)
+    fill: Annotated[tuple[Fill, ...], Field(min_length=1)] = ("constant",)
     fill_value: Range = (0.0, 0.0)
 
     @model_validator(mode="after")

@@ -1,0 +1,190 @@
+"""Stages: passes over the images of a batch that are active in them, with tables for an epoch."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from thumbnet.augment import affine, color, erase, geometry, levels, noise, smooth, warp
+from thumbnet.augment.bank import Bank
+from thumbnet.augment.draws import FILLS, INTERPOLATIONS, Array, Table, num_cells
+from thumbnet.augment.tree import Leaf, kind_of
+from thumbnet.recipe import (
+    AutoContrastSpec,
+    BlurSpec,
+    CoarseDropoutSpec,
+    CropAndPadSpec,
+    EqualizeSpec,
+    EraseSpec,
+    FlipSpec,
+    HueSpec,
+    NoiseSpec,
+    PadCropSpec,
+    PosterizeSpec,
+    RandomCropSpec,
+    SharpnessSpec,
+    SolarizeSpec,
+)
+
+Part = Mapping[str, Tensor]
+Work = Callable[..., Tensor]  # images (B, C, S, S) and columns of the table by name -> images
+
+
+class Stage:
+    """One operation, or several that became one, with its table on the device of the images.
+
+    Who is active is known on the host, so no step waits for the device to say.
+    """
+
+    def __init__(self, active: Array, table: Table, work: Work) -> None:
+        self.active, self._work = active, work
+        self._table = {
+            name: torch.from_numpy(
+                np.ascontiguousarray(column, np.float32 if column.dtype == np.float64 else None)
+            )
+            for name, column in table.items()
+            if name != "happens"
+        }
+
+    def __call__(self, images: Tensor, first: int) -> Tensor:
+        """Do the stage to a batch whose first image stands at `first` in the epoch's order.
+
+        The pixels given may be written over.
+
+        Shapes: images (B, C, S, S) float32 -> (B, C, S, S)
+        """
+        where = np.flatnonzero(self.active[first : first + len(images)])
+        if not len(where):
+            return images
+        if len(where) == len(images):
+            return self._work(images, **self.part(first, len(images), images.device))
+        index = torch.from_numpy(where).to(images.device, non_blocking=True)
+        table = self._on(images.device)
+        part = {name: column.index_select(0, index + first) for name, column in table.items()}
+        return images.index_copy_(0, index, self._work(images.index_select(0, index), **part))
+
+    def part(self, first: int, num: int, device: torch.device) -> Part:
+        """Return the table's rows for a whole batch."""
+        return {name: column[first : first + num] for name, column in self._on(device).items()}
+
+    def _on(self, device: torch.device) -> dict[str, Tensor]:
+        if any(column.device != device for column in self._table.values()):
+            self._table = {name: column.to(device) for name, column in self._table.items()}
+        return self._table
+
+
+class IndexStage(Stage):
+    """Neighboring index moves: one map of rows and one of columns."""
+
+    def __init__(self, leaves: Sequence[Leaf], size: int) -> None:
+        self._specs, self._size = [leaf.spec for leaf in leaves], size
+        active = np.logical_or.reduce([leaf.active for leaf in leaves])
+        table = {
+            f"{name}_{number}": column
+            for number, leaf in enumerate(leaves)
+            for name, column in {**leaf.table, "active": leaf.active}.items()
+            if name != "happens"
+        }
+        super().__init__(active, table, self._move)
+
+    def packed(self, images: Tensor, first: int) -> Tensor:
+        """Move the pixels of packed images.
+
+        Shapes: images (B, S, S, C) uint8 -> (B, R, R, C)
+        """
+        rows, cols = self._maps(self.part(first, len(images), images.device))
+        return geometry.move_pixels(images, rows, cols)
+
+    def _move(self, images: Tensor, **part: Tensor) -> Tensor:
+        return geometry.move_planes(images, *self._maps(part))
+
+    def _maps(self, part: Part) -> tuple[Tensor | None, Tensor | None]:
+        rows: Tensor | None = None
+        cols: Tensor | None = None
+        size = self._size
+        for number, spec in enumerate(self._specs):
+            active = part[f"active_{number}"]
+            if isinstance(spec, PadCropSpec | CropAndPadSpec | RandomCropSpec):
+                top, left = part[f"top_{number}"], part[f"left_{number}"]
+                rows = _then(rows, _window(spec, size, top, active))
+                cols = _then(cols, _window(spec, size, left, active))
+            elif isinstance(spec, FlipSpec) and spec.axis == "vertical":
+                rows = _then(rows, geometry.flip(size, active))
+            else:
+                cols = _then(cols, geometry.flip(size, active))
+            size = spec.size if isinstance(spec, RandomCropSpec) else size
+        return rows, cols
+
+
+def _window(
+    spec: PadCropSpec | CropAndPadSpec | RandomCropSpec, size: int, start: Tensor, active: Tensor
+) -> Tensor:
+    if isinstance(spec, RandomCropSpec):
+        return geometry.random_crop(start, spec.size)
+    if isinstance(spec, PadCropSpec):
+        return geometry.only(geometry.pad_crop(size, start, spec.pad, spec.fill), active)
+    return geometry.only(geometry.crop_and_pad(size, start, spec.size), active)
+
+
+def _then(first: Tensor | None, then: Tensor) -> Tensor:
+    return then if first is None else geometry.compose(first, then)
+
+
+def affine_stages(leaves: Sequence[Leaf], num: int) -> list[Stage]:
+    """Make one matrix of neighboring affine maps; a stage for each fill and interpolation."""
+    table = affine.compose([(leaf.table, leaf.active) for leaf in leaves], num)
+    active = np.logical_or.reduce([leaf.active for leaf in leaves])
+    kept = {"matrix": table["matrix"], "fill_value": table["fill_value"]}
+    stages = []
+    for code, fill in enumerate(FILLS):
+        for number, interpolation in enumerate(INTERPOLATIONS):
+            here = active & (table["fill"] == code) & (table["interpolation"] == number)
+            if here.any():
+                work = partial(warp.warp, fill=fill, interpolation=interpolation)
+                stages.append(Stage(here, kept, work))
+    return stages
+
+
+def color_stage(leaves: Sequence[Leaf], num: int) -> Stage:
+    """Make one map of neighboring affine maps of the color."""
+    table = color.compose([(leaf.spec, leaf.table, leaf.active) for leaf in leaves], num)
+    return Stage(np.logical_or.reduce([leaf.active for leaf in leaves]), table, color.apply)
+
+
+def make_stages(leaves: Sequence[Leaf], size: int, bank: Bank) -> list[Stage]:
+    """Make the stages of operations that became one, or of one that stands alone."""
+    leaf = leaves[0]
+    kind, num = kind_of(leaf), len(leaf.active)
+    if kind == "index":
+        return [IndexStage(leaves, size)]
+    if kind == "affine":
+        return affine_stages(leaves, num)
+    if kind == "color":
+        return [color_stage(leaves, num)]
+    return [Stage(leaf.active, leaf.table, _work(leaf, size, bank))]
+
+
+def _work(leaf: Leaf, size: int, bank: Bank) -> Work:
+    spec = leaf.spec
+    if isinstance(spec, BlurSpec):
+        return partial(smooth.blur, largest=spec.sigma[1])
+    if isinstance(spec, NoiseSpec):
+        return partial(noise.add_noise, bank=bank)
+    if isinstance(spec, CoarseDropoutSpec):
+        most = int(num_cells(np.array(spec.size[1]), size))
+        return partial(erase.coarse_dropout, most=most, bank=bank)
+    if isinstance(spec, EraseSpec):
+        return partial(erase.erase, fill=spec.fill, bank=bank)
+    return PLAIN[type(spec)]
+
+
+PLAIN: dict[type, Work] = {
+    HueSpec: color.turn_hue,
+    SharpnessSpec: smooth.sharpness,
+    PosterizeSpec: levels.posterize,
+    SolarizeSpec: levels.solarize,
+    AutoContrastSpec: levels.autocontrast,
+    EqualizeSpec: levels.equalize,
+}
