@@ -1,10 +1,13 @@
 """`thumbnet recipe`: list, show, diff."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from thumbnet.cli.output import make_table, out
+
+if TYPE_CHECKING:
+    from thumbnet.recipe import RecipeSpec
 
 app = typer.Typer(help="List, print and compare recipes.", no_args_is_help=True)
 
@@ -14,16 +17,61 @@ SetOption = Annotated[
 
 
 @app.command("list")
-def list_() -> None:
+def list_(
+    ablations: Annotated[
+        bool, typer.Option("--ablations", help="List the ablations with the claims they test.")
+    ] = False,
+    source: Annotated[
+        str | None, typer.Option("--source", help="Only those of one source: zheng2018.")
+    ] = None,
+) -> None:
     """List all built-in recipes with the figures they stand for."""
-    from thumbnet.recipes.registry import load_recipe, recipe_names
+    from thumbnet.recipes.registry import check_source
 
-    table = make_table("recipe, network", "epochs, published", "what")
-    for name in recipe_names():
-        spec = load_recipe(name)
-        claim = "" if spec.published is None else f"{100 * spec.published.top1:.1f} %"
-        table.add_row(name, spec.model.name, f"{spec.num_epochs:g}", claim, spec.summary)
+    if source is not None:
+        check_source(source)
+    if ablations:
+        _list_ablations(source)
+    else:
+        _list_recipes(source)
+
+
+def _list_recipes(source: str | None) -> None:
+    from thumbnet.recipes.registry import SOURCES, load_recipe, recipe_names
+
+    table = make_table("recipe, network", "epochs, top-1, (top-5)", "what")
+    for key in SOURCES if source is None else [source]:
+        table.add_section()
+        for name in (name for name in recipe_names() if name.startswith(f"{key}/")):
+            spec = load_recipe(name)
+            table.add_row(
+                name, spec.model.name, f"{spec.num_epochs:g}", *_claim(spec), spec.summary
+            )
     out.print(table)
+
+
+def _list_ablations(source: str | None) -> None:
+    from thumbnet.recipes.registry import families
+
+    for family in families():
+        members = [m for m in family.members if source in {None, m.name.partition("/")[0]}]
+        if not members:
+            continue
+        out.print(f"{family.name}: {family.claim} [{family.source}]")
+        table = make_table("recipe, network", "epochs", "what")
+        for spec in members:
+            table.add_row(spec.name, spec.model.name, f"{spec.num_epochs:g}", spec.summary)
+        out.print(table)
+
+
+def _claim(spec: "RecipeSpec") -> tuple[str, str]:
+    """Return the published top-1 and top-5 as they are shown."""
+    claimed = spec.published
+    if claimed is None:
+        return "", ""
+    top1 = "" if claimed.top1 is None else f"{100 * claimed.top1:.4g} %"
+    top5 = "" if claimed.top5 is None else f"({100 * claimed.top5:.4g})"
+    return top1, top5
 
 
 @app.command()

@@ -24,7 +24,7 @@ class ModelSpec(Spec):
     """
 
     name: str
-    args: dict[str, bool | int | float | str] = Field({})
+    args: dict[str, bool | int | float | str] = Field(default={})
     pretrained: bool = False
 
 
@@ -126,15 +126,28 @@ class QuirkSpec(Spec):
     num_outputs: Annotated[int, Field(ge=1)] | None = None
 
 
+class EnsembleSpec(Spec):
+    """Trained networks judged together, by the mean of their logits or of their probs.
+
+    `members`: names of recipes; one named several times stands for as many runs of it, with
+    seeds that count up from its own.
+    """
+
+    members: tuple[str, ...] = Field(min_length=2)
+    combine: Literal["logits", "probs"] = "logits"
+
+
 class Published(Spec):
     """What a report claims for its row; accuracies are fractions of 1.
 
     `split`: where `top1` was measured; `watch` is the part of train that the report held out.
+    `top1` is None where the report puts its claim in words: `claim`.
     """
 
     source: str
     split: Literal["val", "watch"] = "val"
-    top1: Probability
+    top1: Probability | None = None
+    claim: str | None = None
     top5: Probability | None = None
     train_top1: Probability | None = None
     loss: float | None = None
@@ -144,7 +157,10 @@ class Published(Spec):
 
 
 class RecipeSpec(Spec):
-    """One training run: network, input, optimizer, phases, data, and the claim it stands for."""
+    """One training run: network, input, optimizer, phases, data, and the claim it stands for.
+
+    With an `ensemble` it is no run of its own: the rest is that of its members.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*(/[A-Za-z0-9][A-Za-z0-9._+-]*)?$")
     summary: str = ""
@@ -155,9 +171,17 @@ class RecipeSpec(Spec):
     phases: tuple[PhaseSpec, ...] = Field(min_length=1)
     data: DataSpec = DataSpec()
     quirks: QuirkSpec = QuirkSpec()
+    ensemble: EnsembleSpec | None = None
     published: Published | None = None
     tolerance: Probability | None = None
     deviations: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_claim(self) -> Self:
+        claimed = self.published
+        if claimed is not None and claimed.top1 is None and claimed.claim is None:
+            raise ValueError("published takes top1, or claim where the report gives no figure")
+        return self
 
     @model_validator(mode="after")
     def _check_channels(self) -> Self:

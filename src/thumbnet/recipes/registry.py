@@ -1,6 +1,8 @@
 """Find a recipe by its name, or read one from YAML."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,36 @@ from thumbnet.errors import RecipeError, did_you_mean
 from thumbnet.recipe import RecipeSpec
 from thumbnet.recipes.parse import parse_recipe, with_overrides
 
-SOURCES = ("vonmartens2019", "zheng2018", "thumbnet")
+SOURCES = (
+    "zheng2018",
+    "hansen2015",
+    "bastidas2017",
+    "abai2019",
+    "columbia2020",
+    "vonmartens2019",
+    "thumbnet",
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """Recipes that each change the same few keys of a row, to test one claim.
+
+    Args:
+        keys: dotted, with `*` for any phase; a member differs from its row in no others
+        source: whose claim it is, and where it stands
+        members: named `<row>+<variant>`
+    """
+
+    name: str
+    claim: str
+    source: str
+    keys: tuple[str, ...]
+    members: tuple[RecipeSpec, ...]
+
+
 _recipes: dict[str, Callable[[], RecipeSpec]] = {}
+_families: dict[str, Callable[[], Family]] = {}
 
 
 def recipe(function: Callable[[], RecipeSpec]) -> Callable[[], RecipeSpec]:
@@ -24,11 +54,54 @@ def recipe(function: Callable[[], RecipeSpec]) -> Callable[[], RecipeSpec]:
     return function
 
 
+Members = Callable[[], Iterable[RecipeSpec]]
+
+
+def ablation(claim: str, *, source: str, keys: tuple[str, ...]) -> Callable[[Members], Members]:
+    """Register a family of recipes, built when first asked for, under the function's name."""
+
+    def register(function: Members) -> Members:
+        name = function.__name__.replace("_", "-")
+        if name in _families:
+            raise RecipeError(f"the family name '{name}' is taken")
+        _families[name] = lambda: Family(name, claim, source, keys, tuple(function()))
+        return function
+
+    return register
+
+
 def recipe_names() -> list[str]:
-    """Return the names of all built-in recipes, source by source."""
+    """Return the names of the published rows and of our own recipes, source by source."""
     for source in SOURCES:
         import_module(f"thumbnet.recipes.{source}")
-    return list(_recipes)
+    place = {source: number for number, source in enumerate(SOURCES)}
+    return sorted(_recipes, key=lambda name: place.get(name.partition("/")[0], len(place)))
+
+
+def check_source(source: str) -> None:
+    """Raise RecipeError unless recipes of this source are known."""
+    if source not in SOURCES:
+        raise RecipeError(
+            f"unknown source '{source}'{did_you_mean(source, SOURCES)}; "
+            f"sources: {', '.join(SOURCES)}"
+        )
+
+
+def families() -> tuple[Family, ...]:
+    """Return the ablations: families of recipes that each test a claim."""
+    for module in ("ablations_augment", "ablations"):
+        import_module(f"thumbnet.recipes.{module}")
+    return tuple(family() for family in _families.values())
+
+
+def ablation_names() -> list[str]:
+    """Return the names of all recipes that are an ablation's."""
+    return list(_ablations())
+
+
+def parent_name(name: str) -> str:
+    """Return the row that an ablation's recipe changes: `a/b+c` for `a/b+c+d`."""
+    return name.rpartition("+")[0]
 
 
 def load_recipe(name_or_path: str | Path, overrides: Mapping[str, Any] | None = None) -> RecipeSpec:
@@ -39,17 +112,7 @@ def load_recipe(name_or_path: str | Path, overrides: Mapping[str, Any] | None = 
     Example: load_recipe("thumbnet/quick", {"training.seed": 1})
     """
     text = str(name_or_path)
-    if text.endswith((".yaml", ".yml")):
-        spec = _read(Path(text))
-    else:
-        names = recipe_names()
-        if text not in names:
-            hint = did_you_mean(text, names)
-            raise RecipeError(
-                f"unknown recipe '{text}'{hint}; known: {', '.join(names)}; "
-                "a recipe of your own is a file ending in .yaml"
-            )
-        spec = _recipes[text]()
+    spec = _read(Path(text)) if text.endswith((".yaml", ".yml")) else _find(text)
     return with_overrides(spec, dict(overrides), text) if overrides else spec
 
 
@@ -84,3 +147,25 @@ def _read(path: Path) -> RecipeSpec:
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise RecipeError(f"cannot read the recipe {path}: {error}") from None
     return parse_recipe(data, str(path))
+
+
+def _find(name: str) -> RecipeSpec:
+    names = recipe_names()
+    if name in names:
+        return _recipes[name]()
+    ablations = _ablations()
+    if name in ablations:
+        return ablations[name]
+    hint = did_you_mean(name, [*names, *ablations])
+    raise RecipeError(
+        f"unknown recipe '{name}'{hint}; known: {', '.join(names)}, and {len(ablations)} ablations "
+        "(`thumbnet recipe list --ablations`); a recipe of your own is a file ending in .yaml"
+    )
+
+
+@cache
+def _ablations() -> dict[str, RecipeSpec]:
+    members = [member for family in families() for member in family.members]
+    found = {member.name: member for member in members}
+    assert len(found) == len(members), "an ablation's name is taken"
+    return found

@@ -1,5 +1,6 @@
 """`thumbnet recipe`: every recipe listed, shown as YAML that loads, and compared."""
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,13 @@ from typer.testing import CliRunner
 from thumbnet.cli.recipes import app
 from thumbnet.errors import RecipeError
 from thumbnet.recipes.parse import parse_recipe
-from thumbnet.recipes.registry import dump_recipe, load_recipe, recipe_names
+from thumbnet.recipes.registry import (
+    ablation_names,
+    dump_recipe,
+    families,
+    load_recipe,
+    recipe_names,
+)
 
 
 def run(*words: str) -> str:
@@ -23,8 +30,53 @@ def test_list_shows_every_recipe_whole() -> None:
         (line,) = [line for line in lines if name in line.split()]
         assert spec.model.name in line.split()
         assert f"{spec.num_epochs:g}" in line.split()
-        if spec.published is not None:
-            assert f"{100 * spec.published.top1:.1f} %" in line
+        if spec.published is not None and spec.published.top1 is not None:
+            assert f" {100 * spec.published.top1:.4g} % " in line
+        if spec.published is not None and spec.published.top5 is not None:
+            assert f"({100 * spec.published.top5:.4g})" in line
+
+
+def names_in(text: str) -> list[str]:
+    return [words[0] for line in text.splitlines() if (words := line.split()) and "/" in words[0]]
+
+
+def test_list_groups_by_source_and_leaves_a_line_between() -> None:
+    assert names_in(run("list")) == recipe_names()
+    lines = [line.strip() for line in run("list").splitlines()]
+    for one, other in itertools.pairwise(recipe_names()):
+        first, second = (
+            next(i for i, line in enumerate(lines) if line.split()[:1] == [name])
+            for name in (one, other)
+        )
+        apart = one.partition("/")[0] != other.partition("/")[0]
+        assert second - first == 1 + apart
+
+
+def test_list_of_one_source() -> None:
+    assert names_in(run("list", "--source", "abai2019")) == [
+        "abai2019/network1",
+        "abai2019/network2",
+    ]
+    with pytest.raises(RecipeError, match="unknown source 'zheng2017'; did you mean 'zheng2018'"):
+        run("list", "--source", "zheng2017")
+
+
+def test_list_of_ablations_shows_claims_and_members() -> None:
+    text = run("list", "--ablations")
+    assert names_in(text) == ablation_names()
+    for family in families():
+        assert f"{family.name}: {family.claim} [{family.source}]" in text
+    own = run("list", "--ablations", "--source", "columbia2020")
+    assert names_in(own) == ["columbia2020/model1+fixed-seed", "columbia2020/model2+fixed-seed"]
+    assert own.count(" [") == 1
+
+
+def test_show_and_diff_take_an_ablation() -> None:
+    name = "zheng2018/vgg11+lr-0.0005"
+    assert parse_recipe(yaml.safe_load(run("show", name)), name) == load_recipe(name)
+    lines = run("diff", "zheng2018/vgg11", name).splitlines()
+    assert "-    lr: 0.001" in lines
+    assert "+    lr: 0.0005" in lines
 
 
 def test_show_prints_yaml_that_loads() -> None:

@@ -26,6 +26,7 @@ from thumbnet.recipes.registry import (
 from thumbnet.training.phases import Plan
 
 ALL = recipe_names()
+OTHER_EPOCHS = {"abai2019/network1"}  # columbia2020 counts 235, the code has 245
 
 
 @pytest.fixture
@@ -108,10 +109,10 @@ def test_a_claim_names_its_source_and_how_near_is_near(name: str) -> None:
     if spec.published is None:
         assert name.startswith("thumbnet/")
         return
-    assert name.partition("/")[0] in spec.published.source
+    assert spec.published.source.startswith(name.partition("/")[0])
     assert spec.tolerance is not None
     assert 0 < spec.tolerance < 0.1
-    assert spec.published.epochs == spec.num_epochs
+    assert spec.published.epochs in {spec.num_epochs, None} or name in OTHER_EPOCHS
 
 
 def test_names_stand_source_by_source() -> None:
