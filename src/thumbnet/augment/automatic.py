@@ -87,7 +87,7 @@ def _branches(
         (ContrastSpec(around="mean"), factor),
         (SharpnessSpec(), factor),
         (PosterizeSpec(), bits),
-        (SolarizeSpec(), {"threshold": 255 * (1 - level)}),
+        (SolarizeSpec(), {"threshold": np.round(255 * (1 - level), 6)}),
         (AutoContrastSpec(), {}),
         (EqualizeSpec(), {}),
     ]

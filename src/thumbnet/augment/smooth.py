@@ -20,30 +20,36 @@ def blur(images: Tensor, sigma: Tensor, largest: float) -> Tensor:
     """
     batch, channels, size, _ = images.shape
     reach = max(1, ceil(TRUNCATE * largest))
-    mirrored = _mirrored(size, reach, images.device)
-    steps = torch.arange(reach + 1, device=images.device) / sigma.clamp(min=SMALLEST)[:, None]
+    steps = torch.arange(reach + 2, device=images.device) / sigma.clamp(min=SMALLEST)[:, None]
     weights = torch.exp(-0.5 * steps * steps)
+    weights[:, -1] = 0  # the distance of what is out of reach
     weights = F.threshold(weights, 1e-6, 0)  # denormal numbers would slow the products tenfold
     weights = weights / (2 * weights.sum(1, keepdim=True) - weights[:, :1])
-    band = (weights @ mirrored).view(batch, size, size)  # (B, to, from)
+    band = sum(weights.index_select(1, each) for each in _distances(size, reach, images.device))
+    assert isinstance(band, Tensor)
+    band = band.view(batch, size, size)  # (B, to, from)
     lines = torch.bmm(images.reshape(batch, channels * size, size), band.mT)
     return torch.matmul(band[:, None], lines.view(batch, channels, size, size))
 
 
 @lru_cache(maxsize=16)
-def _mirrored(size: int, reach: int, device: torch.device) -> Tensor:
-    """Return for each distance which pixels lie so far from which, beyond the edge mirrored.
+def _distances(size: int, reach: int, device: torch.device) -> Tensor:
+    """Return the distances at which pixels see each other, mirrored beyond the edges.
 
-    Shapes: -> (reach + 1, size * size): distance, output pixel and input pixel
+    A pair that sees each other fewer times than others do is filled up with `reach + 1`.
+
+    Shapes: -> (times, size * size) int64: of every output pixel and input pixel
     """
     pixels, period = torch.arange(size), max(1, 2 * (size - 1))
-    found = torch.zeros(reach + 1, size, size)
-    for distance in range(reach + 1):
-        for sign in {1, -1} if distance else {1}:
-            at = (pixels + sign * distance) % period
-            at = torch.minimum(at, period - at).clamp(max=size - 1)
-            found[distance, pixels, at] += 1
-    return found.view(reach + 1, size * size).to(device)
+    seen: list[list[int]] = [[] for _ in range(size * size)]
+    for step in range(-reach, reach + 1):
+        at = (pixels + step) % period
+        at = torch.minimum(at, period - at).clamp(max=size - 1)
+        for pair in (pixels * size + at).tolist():
+            seen[pair].append(abs(step))
+    times = max(len(one) for one in seen)
+    filled = [one + [reach + 1] * (times - len(one)) for one in seen]
+    return torch.tensor(filled).T.contiguous().to(device)
 
 
 def sharpness(images: Tensor, factor: Tensor) -> Tensor:
