@@ -192,7 +192,7 @@ def step_work(picks: "Picks") -> Callable[[], object]:
     import torch
 
     from thumbnet import create_model
-    from thumbnet.optim.optimizers import sgd
+    from thumbnet.optim.optimizers import make_optimizer
     from thumbnet.recipe import SgdSpec
     from thumbnet.training.engine import Engine
     from thumbnet.training.phases import StepPlan
@@ -201,7 +201,7 @@ def step_work(picks: "Picks") -> Callable[[], object]:
 
     engine = Engine(picks)
     model = engine.place(create_model(NETWORK, NUM_CLASSES)).train()
-    optimizer = sgd(model, SgdSpec(momentum=0.9))
+    optimizer = make_optimizer(model, SgdSpec(momentum=0.9))
     state = TrainState(model, optimizer, torch.zeros((), device=engine.device))
     plan = StepPlan(0, 0, 0, SIZE, 0.01, 0, BATCH, False, 0.0, False)
     images = engine.formatted(torch.randn(BATCH, 3, SIZE, SIZE, device=engine.device))

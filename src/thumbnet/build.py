@@ -4,12 +4,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from thumbnet.augment.policy import check_augment
-from thumbnet.augment.views import Preprocess
+from thumbnet.augment.views import Preprocess, encode_mean_image
 from thumbnet.data.packed import PackedDataset
 from thumbnet.errors import DataError, RecipeError
 from thumbnet.models.registry import create_model, model_entry
-from thumbnet.optim.optimizers import sgd
-from thumbnet.recipe import MeanStd, PreprocessSpec, RecipeSpec
+from thumbnet.optim.optimizers import make_optimizer
+from thumbnet.recipe import MeanStd, OptimizerSpec, PhaseSpec, PreprocessSpec, RecipeSpec
 
 
 def build_model(recipe: RecipeSpec) -> nn.Module:
@@ -23,20 +23,30 @@ def build_model(recipe: RecipeSpec) -> nn.Module:
     return create_model(recipe.model.name, num_classes, in_channels=channels, **recipe.model.args)
 
 
-def build_optimizer(recipe: RecipeSpec, model: nn.Module) -> Optimizer:
-    """Make the recipe's optimizer over the network's parameters."""
-    assert recipe.optimizer.name == "sgd"
-    return sgd(model, recipe.optimizer)
+def build_optimizer(recipe: RecipeSpec, spec: OptimizerSpec, model: nn.Module) -> Optimizer:
+    """Make an optimizer, the recipe's own or a phase's, over the network's parameters."""
+    return make_optimizer(model, spec, head=model_entry(recipe.model.name).head)
 
 
 def build_preprocess(spec: PreprocessSpec, dataset: PackedDataset) -> Preprocess:
-    """Make the preprocessing that is saved with the weights."""
+    """Make the preprocessing that is saved with the weights.
+
+    Raises: RecipeError for a crop that cannot be told from the data's own images
+    """
+    if spec.crop == dataset.image_size < spec.image_size:
+        raise RecipeError(
+            f"preprocess.crop={spec.crop} of images scaled up to {spec.image_size} pixels: it must "
+            f"differ from the data's own size, {dataset.image_size}; change crop or image_size"
+        )
     mean, std = dataset.mean, dataset.std
     constants: tuple[tuple[float, ...], tuple[float, ...]] = (mean, std)
     if isinstance(spec.normalize, MeanStd):
         constants = (spec.normalize.mean, spec.normalize.std)
     elif spec.normalize == "overall" or spec.color == "grey":
         constants = ((dataset.overall_mean,), (dataset.overall_std,))
+    mean_image = None
+    if spec.normalize == "mean_image":
+        constants, mean_image = ((0.0,), (1.0,)), encode_mean_image(dataset.mean_image())
     return Preprocess(
         image_size=spec.image_size,
         color=spec.color,
@@ -44,6 +54,8 @@ def build_preprocess(spec: PreprocessSpec, dataset: PackedDataset) -> Preprocess
         std=constants[1],
         source_size=dataset.image_size,
         resize=dataset.resize,
+        crop=spec.crop,
+        mean_image=mean_image,
     )
 
 
@@ -63,23 +75,8 @@ def resolve(recipe: RecipeSpec, dataset: PackedDataset) -> RecipeSpec:
             f"run was made with ({str(recipe.data.fingerprint)[:12]}); give that data with --data, "
             "or start a new run"
         )
-    entry = model_entry(recipe.model.name)
-    judged_at = recipe.preprocess.image_size
     for number, phase in enumerate(recipe.phases):
-        size = phase.image_size or judged_at
-        for pixels in (size, judged_at):
-            if pixels < entry.min_image_size or entry.image_size not in (None, pixels):
-                allowed = entry.image_size or f"at least {entry.min_image_size}"
-                raise RecipeError(
-                    f"phases.{number}: {entry.name} takes images of {allowed} pixels, not {pixels}"
-                )
-        try:
-            check_augment(
-                phase.augment if phase.augment is not None else recipe.training.augment,
-                min(size, dataset.image_size),
-            )
-        except ValueError as error:
-            raise RecipeError(f"phases.{number}: {error}") from None
+        _check_phase(recipe, phase, dataset, f"phases.{number}")
     data = recipe.data.model_copy(
         update={
             "num_classes": dataset.num_classes,
@@ -88,3 +85,25 @@ def resolve(recipe: RecipeSpec, dataset: PackedDataset) -> RecipeSpec:
         }
     )
     return recipe.model_copy(update={"data": data})
+
+
+def _check_phase(recipe: RecipeSpec, phase: PhaseSpec, dataset: PackedDataset, where: str) -> None:
+    """Refuse a phase that cannot run at its image size."""
+    entry, view = model_entry(recipe.model.name), recipe.preprocess
+    size = phase.image_size or view.image_size
+    if view.crop is not None and size != view.image_size:
+        raise RecipeError(
+            f"{where}: preprocess.crop={view.crop} goes with images of {view.image_size} pixels, "
+            f"not {size}; leave out the phase's image_size"
+        )
+    for pixels in (view.crop or size, view.input_size):
+        if pixels < entry.min_image_size or entry.image_size not in (None, pixels):
+            allowed = entry.image_size or f"at least {entry.min_image_size}"
+            raise RecipeError(
+                f"{where}: {entry.name} takes images of {allowed} pixels, not {pixels}"
+            )
+    augment = phase.augment if phase.augment is not None else recipe.training.augment
+    try:
+        check_augment(augment, min(size, dataset.image_size), crop=view.crop)
+    except ValueError as error:
+        raise RecipeError(f"{where}: {error}") from None

@@ -55,6 +55,24 @@ class RunFolder:
         """What resume starts from."""
         return self.path / "state" / "last.safetensors"
 
+    @property
+    def control_file(self) -> Path:
+        """One JSON object a line: commands to the process that trains."""
+        return self.path / "control.jsonl"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the process that trains."""
+        return self.path / "state" / "lock"
+
+    def last_event(self) -> dict[str, Any]:
+        """Return the last line of events.jsonl; empty where there is none, or it is cut off."""
+        try:
+            lines = self.events_file.read_text(encoding="utf-8").splitlines()
+            return dict(json.loads(lines[-1])) if lines else {}
+        except (OSError, ValueError, TypeError):
+            return {}
+
     def weights(self, which: str) -> Path:
         """Return the model folder of the `best` or the `last` weights."""
         return self.path / "weights" / which

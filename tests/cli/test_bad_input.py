@@ -240,7 +240,7 @@ def test_no_data_and_no_network(thumbnet: Thumbnet, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(
         "thumbnet.data.sources.TINY_IMAGENET",
         __import__("thumbnet.data.download", fromlist=["Remote"]).Remote(
-            url="http://127.0.0.1:9/tiny-imagenet-200.zip", size_bytes=10, md5="0" * 32
+            url="http://127.0.0.1:9/tiny-imagenet-200.zip", size_bytes=10, digest="0" * 32
         ),
     )
     status, _, err = thumbnet("train", "thumbnet/quick")

@@ -34,7 +34,7 @@ FILES = {
     "recipe.yaml", "env.json", "results.csv", "events.jsonl", "log.txt",
     "weights/best/model.safetensors", "weights/best/config.json",
     "weights/last/model.safetensors", "weights/last/config.json",
-    "state/last.safetensors",
+    "state/last.safetensors", "state/lock",
 }  # fmt: skip
 APPENDED = {"events.jsonl", "log.txt"}
 # Narrow, and of one engine candidate: the tests that take one recipe for all are quick.

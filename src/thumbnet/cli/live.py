@@ -9,9 +9,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from thumbnet.cli.duration import format_duration
 from thumbnet.cli.output import err
-from thumbnet.training.events import Ended, EpochEnded, Event, Started, Stepped, Watched
+from thumbnet.training.events import Ended, EpochEnded, Event, Handled, Started, Stepped, Watched
 from thumbnet.training.forecast import Forecast
-from thumbnet.training.recorder import describe_row
+from thumbnet.training.recorder import describe_act, describe_row
 
 LINE_EVERY_S = 30.0
 REDRAW_EVERY_S = 0.25
@@ -61,11 +61,14 @@ class LiveTraining:
             self._clock.judged(monotonic())
             err.print(describe_row(event.row) + ("  best" if event.is_best else ""))
             self._last_line = monotonic()
+        elif isinstance(event, Handled):
+            self._hand(event)
         elif isinstance(event, Ended):
             self._show(event.reason, force=True)
 
     def _start(self, event: Started) -> None:
         plan, forecast = event.plan, event.forecast
+        self._run = event.run
         self._plan, self._clock = plan, _Clock(event)
         picks = event.picks
         err.print(
@@ -104,6 +107,17 @@ class LiveTraining:
         elif now - self._last_line >= LINE_EVERY_S:
             self._last_line = now
             err.print(f"step {done}/{self._plan.num_steps}  {loss}{left} left")
+
+    def _hand(self, event: Handled) -> None:
+        if event.kind == "skip":
+            return
+        err.print(describe_act(event), markup=False)
+        if event.kind == "epochs" and not event.refused and event.value is not None:
+            self._plan = self._clock.plan = self._plan.with_epochs(float(event.value), event.step)
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, total=self._plan.num_steps)
+        if event.kind == "pause":
+            self._show(f"paused; `thumbnet control {self._run} continue` goes on", force=True)
 
     def _show(self, note: str, force: bool = False) -> None:
         if self._bar is None or self._task is None:

@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from thumbnet.cli import data, doctor, judge, models, quickstart, recipes, runs, train
+from thumbnet.cli import (
+    control,
+    data,
+    doctor,
+    judge,
+    models,
+    quickstart,
+    recipes,
+    reproduce,
+    runs,
+    train,
+)
 from thumbnet.errors import DivergedError, ThumbnetError
 from thumbnet.version import __version__
 
@@ -23,6 +34,9 @@ app.add_typer(models.app, name="model")
 app.add_typer(runs.app, name="runs")
 app.command()(train.train)
 app.command()(train.resume)
+app.command()(control.control)
+app.command()(control.replay)
+app.command()(reproduce.reproduce)
 app.command()(judge.evaluate)
 app.command()(judge.predict)
 app.command()(doctor.doctor)

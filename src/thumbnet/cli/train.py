@@ -35,6 +35,10 @@ def train(
     init: Annotated[
         str | None, typer.Option(help="A run whose weights to start from; new classes are fine.")
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="The file of a pretrained recipe's weights [downloaded]."),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or mps [the fastest].")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Override a key: training.batch_size=64.")
@@ -58,6 +62,7 @@ def train(
             dataset,
             out=out_folder,
             init=init,
+            weights=weights,
             epochs=epochs,
             time_budget_s=budget_s,
             seed=seed,
@@ -86,7 +91,11 @@ def end(result: Result) -> None:
     if result.reason == "interrupted":
         out.print(f"interrupted and saved; go on with: thumbnet resume {path}")
         raise typer.Exit(130)
-    why = {"early_stop": " (stopped early)", "time_budget": " (time budget used up)"}
+    why = {
+        "early_stop": " (stopped early)",
+        "time_budget": " (time budget used up)",
+        "stopped": " (stopped by hand)",
+    }
     out.print(
         f"done in {result.wall_s:.0f} s{why.get(result.reason, '')}: best watched top-1 "
         f"{100 * result.best_top1:.2f} % after epoch {result.best_epoch}"
@@ -94,7 +103,7 @@ def end(result: Result) -> None:
     if result.num_skipped:
         out.print(
             f"the machine was slower than foretold: {result.num_skipped} steps were left out to "
-            "keep to the time budget; such a run cannot be repeated exactly"
+            "keep to the time budget; `thumbnet replay` leaves out the same"
         )
     out.print(f"run folder: {path}")
     out.print(f"judge it with: thumbnet evaluate {path}")

@@ -8,7 +8,7 @@ import threading
 import urllib.error
 import urllib.request
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,15 @@ _PIECE = 1 << 18
 
 @dataclass(frozen=True)
 class Remote:
-    """A file on a server, with what it must turn out to be."""
+    """A file on a server, with what it must turn out to be.
+
+    `digest` is hexadecimal, of all digits or the first few; size 0 is the one the server tells.
+    """
 
     url: str
     size_bytes: int
-    md5: str
+    digest: str
+    algorithm: str = "md5"
 
     @property
     def name(self) -> str:
@@ -37,7 +41,7 @@ class Remote:
 TINY_IMAGENET = Remote(
     url="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
     size_bytes=248100043,
-    md5="90528d7ca1a48142e341f4ef8d21d0de",
+    digest="90528d7ca1a48142e341f4ef8d21d0de",
 )
 
 
@@ -51,8 +55,10 @@ def fetch(
         or the disk has no room; a part that can be resumed stays as NAME.part
     """
     target, part = folder / remote.name, folder / f"{remote.name}.part"
-    if _size(target) == remote.size_bytes and _md5(target) == remote.md5:
+    if target.is_file() and _is_right(target, remote):
         return target
+    if not remote.size_bytes:
+        remote = replace(remote, size_bytes=_announced_size(remote, part, timeout_s))
     _check_room(remote, folder, _size(part))
     failures = 0
     while (size := _size(part)) != remote.size_bytes:
@@ -72,9 +78,10 @@ def fetch(
                 f"{_size(part):,} of {remote.size_bytes:,} bytes stay in {part}, run the same "
                 "command to resume"
             )
-    if (found := _md5(part)) != remote.md5:
+    if not (found := _digest(part, remote)).startswith(remote.digest):
         part.unlink()
-        raise _other_file(remote, f"one of md5 {found} instead of {remote.md5}")
+        kind = remote.algorithm
+        raise _other_file(remote, f"one of {kind} {found} instead of {remote.digest}")
     part.replace(target)
     return target
 
@@ -101,6 +108,14 @@ def _receive(remote: Remote, part: Path, timeout_s: float, tell: Progress) -> No
     if start > remote.size_bytes:
         part.unlink(missing_ok=True)
         raise _other_file(remote, "more bytes")
+
+
+def _announced_size(remote: Remote, part: Path, timeout_s: float) -> int:
+    with _connect(remote, 0, part, timeout_s) as response:
+        length = response.headers.get("Content-Length")
+    if not length:
+        raise _other_file(remote, "one of unknown length")
+    return int(length)
 
 
 def _connect(remote: Remote, start: int, part: Path, timeout_s: float) -> Any:
@@ -162,7 +177,8 @@ def _full(remote: Remote, folder: Path, have: int) -> DataError:
 def _other_file(remote: Remote, what: str) -> DataError:
     return DataError(
         f"{remote.url} sends another file: {what}; nothing was kept. Try again, or download "
-        f"{remote.name} ({remote.size_bytes:,} bytes, md5 {remote.md5}) by other means"
+        f"{remote.name} ({remote.size_bytes:,} bytes, {remote.algorithm} {remote.digest}) "
+        "by other means"
     )
 
 
@@ -170,6 +186,13 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _md5(path: Path) -> str:
+def _is_right(path: Path, remote: Remote) -> bool:
+    right_size = remote.size_bytes in (0, _size(path))
+    return right_size and _digest(path, remote).startswith(remote.digest)
+
+
+def _digest(path: Path, remote: Remote) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(
+            file, lambda: hashlib.new(remote.algorithm, usedforsecurity=False)
+        ).hexdigest()

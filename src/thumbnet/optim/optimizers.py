@@ -1,45 +1,106 @@
-"""Optimizers, and which parameters each of their groups holds."""
+"""Optimizers, which parameters each of their groups holds, and one update."""
 
-from torch import nn
-from torch.optim import SGD, Optimizer
+from collections.abc import Iterable
+from typing import Any
 
-from thumbnet.recipe import SgdSpec
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adagrad, Adam, Optimizer, RMSprop
+
+from thumbnet.optim.muon import Muon
+from thumbnet.recipe import (
+    AdaGradSpec,
+    AdamSpec,
+    AdamWSpec,
+    MuonSpec,
+    OptimizerSpec,
+    RmsPropSpec,
+    SgdSpec,
+)
+
+Group = dict[str, Any]
 
 
-def parameter_groups(model: nn.Module, spec: SgdSpec) -> list[dict[str, object]]:
-    """Split the parameters into those that decay and those that do not.
+def parameter_groups(model: nn.Module, spec: OptimizerSpec, head: str = "") -> list[Group]:
+    """Split the parameters by how they decay, how fast they learn, and for Muon by kind.
 
-    With `decay_on: weights` all vectors and scalars (norms, biases) are spared.
+    Args: head is the name of the final classifier, which Muon leaves to SGD.
+    Returns: `weight_decay` is L2's, `shrink` the decoupled one, `lr_scale` a multiple of the
+        schedule's learning rate, `orthogonal` marks what Muon takes
     """
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    if spec.decay_on == "all":
-        return [{"params": parameters, "weight_decay": spec.weight_decay}]
-    matrices = [p for p in parameters if p.ndim > 1]
-    vectors = [p for p in parameters if p.ndim <= 1]
-    return [
-        {"params": matrices, "weight_decay": spec.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
+    groups: dict[tuple[object, ...], Group] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        is_vector = parameter.ndim <= 1
+        orthogonal = isinstance(spec, MuonSpec) and not is_vector and not _is_in(name, head)
+        decay = spec.weight_decay if _decays(parameter, spec) else 0.0
+        lr_scale = spec.norm_bias_lr if is_vector else 1.0
+        if isinstance(spec, MuonSpec) and not orthogonal:
+            lr_scale *= spec.other_lr
+        options: Group = {
+            "weight_decay": decay if spec.decay == "l2" else 0.0,
+            "shrink": decay if spec.decay == "decoupled" else 0.0,
+            "lr_scale": lr_scale,
+            "orthogonal": orthogonal,
+        }
+        group = groups.setdefault(tuple(options.values()), {"params": [], **options})
+        group["params"].append(parameter)
+    return list(groups.values())
 
 
-def sgd(model: nn.Module, spec: SgdSpec) -> SGD:
-    """Make a stochastic gradient descent; its learning rate is set before every step.
+def make_optimizer(model: nn.Module, spec: OptimizerSpec, head: str = "") -> Optimizer:
+    """Make an optimizer; its learning rate is given at every update.
 
-    Fused on CUDA only: the fused kernel for CPUs of torch 2.13 copies every gradient that is laid
+    Fused on CUDA only: the fused SGD for CPUs of torch 2.13 copies every gradient that is laid
     out channels_last, and is wrong where weight and gradient are laid out differently.
     """
+    groups = parameter_groups(model, spec, head)
     on_cuda = next(model.parameters()).is_cuda
-    return SGD(
-        parameter_groups(model, spec),
-        lr=0.0,
-        momentum=spec.momentum,
-        nesterov=spec.nesterov and spec.momentum > 0,
-        fused=on_cuda,
-        foreach=not on_cuda,
-    )
+    how = {"fused": on_cuda, "foreach": not on_cuda}
+    match spec:
+        case SgdSpec():
+            nesterov = spec.nesterov and spec.momentum > 0
+            return SGD(groups, 0.0, momentum=spec.momentum, nesterov=nesterov, **how)
+        case AdaGradSpec():
+            return Adagrad(
+                groups, 0.0, initial_accumulator_value=spec.initial, eps=spec.eps, foreach=True
+            )
+        case RmsPropSpec():
+            return RMSprop(
+                groups, 0.0, alpha=spec.rho, eps=spec.eps, momentum=spec.momentum, foreach=True
+            )
+        case AdamSpec() | AdamWSpec():
+            return Adam(groups, 0.0, betas=(spec.beta1, spec.beta2), eps=spec.eps, **how)
+        case MuonSpec():
+            return Muon(groups, momentum=spec.momentum, num_iterations=spec.num_iterations)
 
 
-def set_lr(optimizer: Optimizer, lr: float) -> None:
-    """Give every group of the optimizer this learning rate."""
+@torch.no_grad()
+def update(optimizer: Optimizer, lr: float, clip_norm: float | None = None) -> None:
+    """Clip the gradients, shrink what decays decoupled, and do one step at this learning rate."""
+    if clip_norm is not None:
+        nn.utils.clip_grad_norm_(_parameters(optimizer), clip_norm, foreach=True)
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group["lr_scale"]
+        if group["shrink"]:
+            torch._foreach_mul_(group["params"], 1 - group["lr"] * group["shrink"])
+    optimizer.step()
+
+
+def _parameters(optimizer: Optimizer) -> Iterable[Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _is_in(name: str, module: str) -> bool:
+    return bool(module) and name.startswith(f"{module}.")
+
+
+def _decays(parameter: Tensor, spec: OptimizerSpec) -> bool:
+    match spec.decay_on:
+        case "all":
+            return True
+        case "weights":
+            return parameter.ndim > 1
+        case "convolutions":
+            return parameter.ndim == 4

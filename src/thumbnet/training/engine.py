@@ -3,7 +3,7 @@
 import ctypes
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from thumbnet.errors import RecipeError
 from thumbnet.recipe import TrainingSpec
@@ -24,6 +25,8 @@ COMPARED_BATCH = 16  # and not all weights
 FORECAST_S = 0.15  # a step as long as this foretells a longer one
 MAX_REPEATS = 20
 MARGIN = 0.9  # a candidate must need less than this share of the simpler one's time
+
+OptimizerOf = Callable[[nn.Module], Optimizer]
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 
@@ -134,10 +137,12 @@ def measure(
     shapes: Sequence[tuple[int, int, int, int]],
     judged_size: int,
     device: str,
+    optimizer_of: OptimizerOf | None = None,
 ) -> Measured:
     """Time real steps of a copy of the network, pick what is fastest, and foretell each phase.
 
-    Args: shapes are each phase's batches (B, C, H, W); judged_size is in px.
+    Args: shapes are each phase's batches (B, C, H, W); judged_size is in px; optimizer_of makes
+        the optimizer whose step is foretold, else that of SGD.
     """
     model = deepcopy(model)  # probing moves weights and norms' statistics
     best = _simplest(training, device)
@@ -151,7 +156,8 @@ def measure(
         step_s = _time_steps(model, other, probe, PICK_S)
         if step_s < MARGIN * best_s:
             best, best_s = other, step_s
-    steps = {shape: _whole_step(model, best, shape, batch) for shape in dict.fromkeys(shapes)}
+    of = optimizer_of or _plain_sgd
+    steps = {shape: _whole_step(model, best, shape, batch, of) for shape in dict.fromkeys(shapes)}
     judging = (min(64, batch), shapes[0][1], judged_size, judged_size)
     return Measured(
         picks=best,
@@ -159,6 +165,10 @@ def measure(
         judge_image_s=_time_judging(model, best, judging) / judging[0],
         activation_bytes=max(_activation_bytes(model, shape) for shape in dict.fromkeys(shapes)),
     )
+
+
+def _plain_sgd(model: nn.Module) -> Optimizer:
+    return torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, foreach=True)
 
 
 def _simplest(training: TrainingSpec, device: str) -> Picks:
@@ -197,17 +207,21 @@ def _probe_batch(model: nn.Module, picks: Picks, shape: tuple[int, int, int, int
 
 
 def _whole_step(
-    model: nn.Module, picks: Picks, shape: tuple[int, int, int, int], probe: int
+    model: nn.Module,
+    picks: Picks,
+    shape: tuple[int, int, int, int],
+    probe: int,
+    optimizer_of: OptimizerOf,
 ) -> float:
     """Return the seconds of a step, drawn in a line from two smaller batches where it is slow."""
     batch = min(probe, shape[0])
-    step_s = _time_steps(model, picks, (batch, *shape[1:]), 0, update=True)
+    step_s = _time_steps(model, picks, (batch, *shape[1:]), 0, optimizer_of)
     image_s = step_s / batch
     known = 1
     while 2 * batch < shape[0] and (known == 1 or step_s < FORECAST_S / 2):
         larger = min(shape[0], max(4 * batch, int(batch * FORECAST_S / step_s)))
         known += 1
-        larger_s = _time_steps(model, picks, (larger, *shape[1:]), 0, update=True)
+        larger_s = _time_steps(model, picks, (larger, *shape[1:]), 0, optimizer_of)
         image_s = max(0.0, larger_s - step_s) / (larger - batch)
         batch, step_s = larger, larger_s
     return step_s + image_s * (shape[0] - batch)
@@ -218,15 +232,15 @@ def _time_steps(
     picks: Picks,
     shape: tuple[int, int, int, int],
     budget_s: float,
-    update: bool = False,
+    optimizer_of: OptimizerOf | None = None,
 ) -> float:
     """Return the least time of a step in seconds: one to warm up, then as many as fit, or one.
 
-    Args: update adds the optimizer's part to forward and backward.
+    Args: optimizer_of adds an optimizer's part to forward and backward.
     """
     engine = Engine(picks)
     model = engine.place(model).train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0, momentum=0.9, foreach=True)
+    optimizer = optimizer_of(model) if optimizer_of is not None else None
     images = engine.formatted(torch.zeros(shape, device=engine.device))
     labels = torch.zeros(shape[0], dtype=torch.int64, device=engine.device)
     begun, times = perf_counter(), list[float]()
@@ -237,9 +251,9 @@ def _time_steps(
                 logits = model(images)
             loss = F.cross_entropy(logits.float(), labels)
             loss.backward()  # type: ignore[no-untyped-call]
-            if update:
+            if optimizer is not None:
                 optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            model.zero_grad(set_to_none=True)
             loss.item()  # waits for the device
             times.append(perf_counter() - started)
     return min(times[1:])

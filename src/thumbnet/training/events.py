@@ -53,8 +53,22 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Handled:
+    """A hand, or the pace, acted before step `step`, or was refused; see `Intervention`."""
+
+    step: int
+    kind: str
+    value: float | str | None
+    refused: str | None = None
+    ident: str | None = None
+
+
+@dataclass(frozen=True)
 class Ended:
-    """The run is over. `reason`: finished, early_stop, time_budget, interrupted, diverged."""
+    """The run is over.
+
+    `reason`: finished, early_stop, time_budget, stopped, interrupted, diverged.
+    """
 
     reason: str
     step: int
@@ -64,7 +78,7 @@ class Ended:
     num_skipped: int = 0
 
 
-Event = Started | Stepped | Watched | EpochEnded | Saved | Ended
+Event = Started | Stepped | Watched | EpochEnded | Saved | Handled | Ended
 
 
 class Observer(Protocol):

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from thumbnet.augment.mix import MixPlan, draw_mix
 from thumbnet.augment.policy import Policy
 from thumbnet.augment.views import Preprocess
 from thumbnet.data.loader import Loader, epoch_order
@@ -28,12 +29,15 @@ class Feed:
     ) -> None:
         self.dataset, self.part, self.device = dataset, part, device
         self.preprocess, self.plan = preprocess, plan
-        self.seed = plan.recipe.training.seed
+        training = plan.recipe.training
+        self.seed = training.seed
+        own = training.augment_seed
+        self.augment_seed = self.seed if own is None else own
         self._loader: Loader | None = None
         self._phase = self._epoch = self._size = -1
 
-    def batch(self, at: StepPlan) -> tuple[Tensor, Tensor]:
-        """Return the inputs and labels of a step.
+    def batch(self, at: StepPlan) -> tuple[Tensor, Tensor, MixPlan | None]:
+        """Return the inputs and labels of a step, and how they are to be mixed.
 
         Shapes: -> (B, C, S, S) float32, (B,) int64
         """
@@ -44,7 +48,9 @@ class Feed:
         assert self._loader is not None
         images, labels = self._loader.batch(self._order[at.first : at.last])
         images = self._policy(images, at.first)
-        return self.preprocess.to_input(images, at.image_size), labels
+        inputs = self.preprocess.to_input(images, at.image_size)
+        mix = draw_mix(at.mix, self.augment_seed, at.step, len(labels), inputs.shape[-1])
+        return inputs, labels, mix
 
     def _enter_phase(self, at: StepPlan) -> None:
         size = min(at.image_size, self.dataset.image_size)
@@ -60,5 +66,7 @@ class Feed:
         num_images = len(self.part.indices)
         self._order = epoch_order(self.seed, at.epoch, num_images)
         specs = self.plan.phases[at.phase].augment
-        self._policy = Policy(specs, num_images, self._size, self.seed, at.epoch)
+        self._policy = Policy(
+            specs, num_images, self._size, self.augment_seed, at.epoch, order=self._order
+        )
         self._epoch = at.epoch

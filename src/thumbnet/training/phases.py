@@ -1,11 +1,12 @@
 """From a recipe and a number of images to the plan of every step: pure, and known in advance."""
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, replace
 from math import ceil
 
 from thumbnet.errors import RecipeError
-from thumbnet.optim.schedules import lr_at
-from thumbnet.recipe import AugmentSpec, RecipeSpec, ScheduleSpec
+from thumbnet.optim.schedules import Moment, lr_at
+from thumbnet.recipe import AugmentSpec, MixSpec, OptimizerSpec, RecipeSpec, ScheduleSpec
 
 
 @dataclass(frozen=True)
@@ -22,26 +23,53 @@ class StepPlan:
     ends_epoch: bool
     label_smoothing: float
     frozen: bool
+    mix: tuple[MixSpec, ...] = ()
 
 
 @dataclass(frozen=True)
 class PhasePlan:
-    """One phase in steps; `span` is where the phase lies in its schedule, as fractions."""
+    """One phase in steps.
+
+    `knots` are (step of the phase, fraction of the schedule's span), joined by lines; `lead` is
+    how many steps and epochs of the same schedule lie before the phase.
+    """
 
     first_step: int
     num_steps: int
     first_epoch: int
     steps_per_epoch: int
     image_size: int
+    input_size: int
     batch_size: int
     augment: tuple[AugmentSpec, ...]
+    mix: tuple[MixSpec, ...]
+    label_smoothing: float
     schedule: ScheduleSpec
-    span: tuple[float, float]
+    optimizer: OptimizerSpec
+    fresh_optimizer: bool
+    from_best: bool
+    own_schedule: bool
+    knots: tuple[tuple[int, float], ...]
+    lead: tuple[int, float]
 
     @property
     def num_epochs(self) -> int:
         """Epochs begun in this phase; the last may be cut short."""
         return ceil(self.num_steps / self.steps_per_epoch)
+
+    def fraction(self, inside: float) -> float:
+        """Return the part of the schedule's span done after `inside` steps of the phase."""
+        at = min(
+            max(1, bisect_right([step for step, _ in self.knots], inside)), len(self.knots) - 1
+        )
+        (step, low), (next_step, high) = self.knots[at - 1], self.knots[at]
+        return low + (high - low) * (inside - step) / (next_step - step)
+
+    def moment(self, inside: int) -> Moment:
+        """Return where a step of the phase lies in its schedule."""
+        steps, epochs = self.lead
+        epoch = epochs + inside / self.steps_per_epoch
+        return Moment(self.fraction(inside + 0.5), steps + inside, epoch)
 
 
 class Plan:
@@ -50,10 +78,12 @@ class Plan:
     Raises: RecipeError for a phase that cannot run at its image size
     """
 
-    def __init__(self, recipe: RecipeSpec, num_images: int) -> None:
+    def __init__(
+        self, recipe: RecipeSpec, num_images: int, phases: tuple[PhasePlan, ...] | None = None
+    ) -> None:
         self.recipe = recipe
         self.num_images = num_images
-        self.phases = _phase_plans(recipe, num_images)
+        self.phases = phases or _phase_plans(recipe, num_images)
 
     @property
     def num_steps(self) -> int:
@@ -75,8 +105,6 @@ class Plan:
         phase = self.phases[number]
         inside = step - phase.first_step
         epoch_in_phase, batch = divmod(inside, phase.steps_per_epoch)
-        begin, end = phase.span
-        fraction = begin + (end - begin) * (inside + 0.5) / phase.num_steps
         epoch = phase.first_epoch + epoch_in_phase
         quirk = self.recipe.quirks.frozen_after_epoch
         return StepPlan(
@@ -84,38 +112,77 @@ class Plan:
             phase=number,
             epoch=epoch,
             image_size=phase.image_size,
-            lr=lr_at(phase.schedule, fraction),
+            lr=lr_at(phase.schedule, phase.moment(inside)),
             first=batch * phase.batch_size,
             last=min((batch + 1) * phase.batch_size, self.num_images),
             ends_epoch=batch + 1 == phase.steps_per_epoch or inside + 1 == phase.num_steps,
-            label_smoothing=self.recipe.training.label_smoothing,
+            label_smoothing=phase.label_smoothing,
             frozen=quirk is not None and epoch >= quirk,
+            mix=phase.mix,
         )
+
+    def with_epochs(self, epochs: float, step: int) -> "Plan":
+        """Return the plan with another number of epochs in all, from step `step` on.
+
+        The last phase gets longer or shorter; the rest of its schedule is stretched over what is
+        left of it, so that the learning rate does not leap.
+
+        Raises: RecipeError where so many epochs are over already
+        """
+        last = self.phases[-1]
+        num_steps = round((epochs - last.first_epoch) * last.steps_per_epoch)
+        inside = max(0, step - last.first_step)
+        if num_steps <= inside:
+            least = last.first_epoch + (inside + 1) / last.steps_per_epoch
+            raise RecipeError(f"epochs={epochs:g} are over already; give more than {least:.2f}")
+        knots = [knot for knot in last.knots if knot[0] < inside]
+        if inside or not knots:
+            knots.append((inside, last.fraction(inside)))
+        end = last.knots[-1][1]
+        phase = replace(last, num_steps=num_steps, knots=(*knots, (num_steps, end)))
+        return Plan(self.recipe, self.num_images, (*self.phases[:-1], phase))
 
 
 def _phase_plans(recipe: RecipeSpec, num_images: int) -> tuple[PhasePlan, ...]:
-    training = recipe.training
+    training, preprocess = recipe.training, recipe.preprocess
     shared = sum(p.epochs for p in recipe.phases if p.schedule is None)
-    done, step, epoch = 0.0, 0, 0
+    done, steps_done, step, epoch = 0.0, 0, 0, 0
+    optimizer = recipe.optimizer
     plans: list[PhasePlan] = []
     for spec in recipe.phases:
         batch_size = min(spec.batch_size or training.batch_size, num_images)
         steps_per_epoch = _steps_per_epoch(num_images, batch_size, training.drop_last)
-        span = (0.0, 1.0)
+        steps_per_epoch = min(steps_per_epoch, spec.steps_per_epoch or steps_per_epoch)
+        num_steps = max(1, round(spec.epochs * steps_per_epoch))
+        span, lead = (0.0, 1.0), (0, 0.0)
         if spec.schedule is None:
-            span = (done / shared, min(1.0, (done + spec.epochs) / shared))
-            done += spec.epochs
+            span, lead = (
+                (done / shared, min(1.0, (done + spec.epochs) / shared)),
+                (steps_done, done),
+            )
+            done, steps_done = done + spec.epochs, steps_done + num_steps
+        wanted, size = spec.optimizer or recipe.optimizer, spec.image_size or preprocess.image_size
+        smoothing = spec.label_smoothing
         plan = PhasePlan(
             first_step=step,
-            num_steps=max(1, round(spec.epochs * steps_per_epoch)),
+            num_steps=num_steps,
             first_epoch=epoch,
             steps_per_epoch=steps_per_epoch,
-            image_size=spec.image_size or recipe.preprocess.image_size,
+            image_size=size,
+            input_size=preprocess.crop or size,
             batch_size=batch_size,
             augment=training.augment if spec.augment is None else spec.augment,
+            mix=training.mix if spec.mix is None else spec.mix,
+            label_smoothing=training.label_smoothing if smoothing is None else smoothing,
             schedule=spec.schedule or training.schedule,
-            span=span,
+            optimizer=wanted,
+            fresh_optimizer=wanted != optimizer or spec.start_from == "best",
+            from_best=spec.start_from == "best",
+            own_schedule=spec.schedule is not None,
+            knots=((0, span[0]), (num_steps, span[1])),
+            lead=lead,
         )
+        optimizer = wanted
         plans.append(plan)
         step += plan.num_steps
         epoch += plan.num_epochs

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
+from thumbnet.build import build_optimizer
 from thumbnet.checkpoint import write_atomic
 from thumbnet.data.cache import cache_dir
 from thumbnet.errors import CheckpointError
@@ -18,21 +20,27 @@ from thumbnet.recipe import RecipeSpec
 from thumbnet.training.engine import Measured, Picks, measure
 from thumbnet.training.phases import Plan
 
-VERSION = 2  # of how picks are measured
+VERSION = 3  # of how picks are measured
 
 
 def measured_picks(recipe: RecipeSpec, plan: Plan, model: nn.Module, device: str) -> Measured:
     """Return the engine's picks for a plan: from the cache, or measured now and put there."""
     channels = 1 if recipe.preprocess.color == "grey" else 3
-    shapes = [(p.batch_size, channels, p.image_size, p.image_size) for p in plan.phases]
+    shapes = [(p.batch_size, channels, p.input_size, p.input_size) for p in plan.phases]
     training = recipe.training
     forced = [training.precision, training.memory_format, training.threads]
-    key = _key([VERSION, recipe.model.model_dump(), shapes, device, _machine(), forced])
+    optimizer = recipe.optimizer.model_dump()
+    key = _key([VERSION, recipe.model.model_dump(), optimizer, shapes, device, _machine(), forced])
     path = cache_dir() / "engine" / f"{key}.json"
     cached = _read(path)
     if cached is not None:
         return cached
-    measured = measure(model, training, shapes, recipe.preprocess.image_size, device)
+
+    def optimizer_of(copy: nn.Module) -> Optimizer:
+        return build_optimizer(recipe, recipe.optimizer, copy)
+
+    size = recipe.preprocess.input_size
+    measured = measure(model, training, shapes, size, device, optimizer_of)
     try:
         write_atomic(path, json.dumps(asdict(measured)))
     except CheckpointError:

@@ -8,7 +8,8 @@ from typing import Any
 
 from thumbnet.errors import CheckpointError
 from thumbnet.runs import RunFolder
-from thumbnet.training.events import Ended, EpochEnded, Event, Saved, Started
+from thumbnet.training.events import Ended, EpochEnded, Event, Handled, Saved, Started
+from thumbnet.training.hand import Intervention
 
 
 class Recorder:
@@ -23,6 +24,7 @@ class Recorder:
     def __call__(self, event: Event) -> None:
         """Write one event."""
         if isinstance(event, Started):
+            self._mend()
             self._write(
                 "started" if event.step == 0 else "resumed",
                 {"step": event.step, "num_steps": event.plan.num_steps, "engine": event.picks},
@@ -33,6 +35,11 @@ class Recorder:
             self._write("epoch", {**row, "is_best": event.is_best}, describe_row(row))
         elif isinstance(event, Saved):
             self._write("saved", {"step": event.step}, None)
+        elif isinstance(event, Handled):
+            fields = {**asdict(event), "id": event.ident}
+            del fields["ident"]
+            line = describe_act(event) if event.kind != "skip" else None
+            self._write("hand", fields, line)
         elif isinstance(event, Ended):
             fields = asdict(event)
             self._write("ended", fields, f"{event.reason} at step {event.step}")
@@ -43,6 +50,14 @@ class Recorder:
         if line is not None:
             self._append(self.run.log_file, f"{time} {line}")
 
+    def _mend(self) -> None:
+        """Cut off the half line that a crash may have left."""
+        if self.run.events_file.is_file():
+            held = self.run.events_file.read_bytes()
+            if not held.endswith(b"\n"):
+                with self.run.events_file.open("r+b") as file:
+                    file.truncate(held.rfind(b"\n") + 1)
+
     def _append(self, path: Path, line: str) -> None:
         try:
             with path.open("a", encoding="utf-8") as file:
@@ -52,6 +67,12 @@ class Recorder:
                 f"cannot write {path}: {error}; what was saved before is untouched; free some "
                 "space, then resume"
             ) from None
+
+
+def describe_act(event: Handled) -> str:
+    """Return what a hand did as one line for people."""
+    act = Intervention(event.step, event.kind, event.value)
+    return f"step {event.step}: {act}" + (f" refused: {event.refused}" if event.refused else "")
 
 
 def describe_row(row: dict[str, Any]) -> str:

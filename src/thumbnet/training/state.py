@@ -9,17 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from thumbnet.checkpoint import load_tensors, save_tensors
+from thumbnet.checkpoint import save_tensors
 from thumbnet.errors import CheckpointError
+from thumbnet.optim.schedules import Plateau
 
 FIELDS = (
     "step",
+    "phase",
     "num_skipped",
     "wall_s",
     "images_seen",
     "best_top1",
     "best_epoch",
     "epochs_since_best",
+    "plateau",
     "rows",
 )
 
@@ -28,9 +31,9 @@ FIELDS = (
 class TrainState:
     """Network, average, optimizer, position and history of a run.
 
-    `step` is the next of the plan; `num_skipped` of those before it were left out for
-    want of time. `loss_sum` and `images_seen` are those of the running epoch.
-    `rows` are the lines of `results.csv`.
+    `step` is the next of the plan; `num_skipped` of those before it were left out for want of
+    time. `phase` is the last one entered. `loss_sum` and `images_seen` are those of the running
+    epoch. `plateau` is what a plateau schedule has seen; `rows` are the lines of `results.csv`.
     """
 
     model: nn.Module
@@ -40,12 +43,14 @@ class TrainState:
     ema_decay: float = 0.0
     clip_norm: float | None = None
     step: int = 0
+    phase: int = 0
     num_skipped: int = 0
     wall_s: float = 0.0
     images_seen: int = 0
     best_top1: float = -1.0
     best_epoch: int = -1
     epochs_since_best: int = 0
+    plateau: Plateau = field(default_factory=Plateau)
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def start_ema(self, decay: float) -> None:
@@ -90,15 +95,17 @@ def save_state(state: TrainState, path: Path, meta: dict[str, Any]) -> None:
                 tensors[f"optimizer.{position}.{key}"] = value
     tensors["loss_sum"] = state.loss_sum
     progress = {name: getattr(state, name) for name in FIELDS}
+    progress["plateau"] = [state.plateau.scale, float(state.plateau.best), state.plateau.num_bad]
     save_tensors(path, tensors, {**meta, "progress": progress})
 
 
-def load_state(state: TrainState, path: Path) -> dict[str, Any]:
-    """Fill a freshly built state from a file and return the file's own meta data.
+def fill_state(
+    state: TrainState, tensors: dict[str, Tensor], meta: dict[str, Any], path: Path
+) -> None:
+    """Fill a state, freshly built for the phase that is in `meta`, with what a file held.
 
-    Raises: CheckpointError for a damaged file, or one of another network
+    Raises: CheckpointError for the file of another network or optimizer
     """
-    tensors, meta = load_tensors(path)
     try:
         state.model.load_state_dict(_below("model.", tensors))
         if state.ema is not None:
@@ -106,7 +113,8 @@ def load_state(state: TrainState, path: Path) -> dict[str, Any]:
         state.loss_sum.copy_(tensors["loss_sum"])
         for name in FIELDS:
             setattr(state, name, meta["progress"][name])
-    except (KeyError, RuntimeError) as error:
+        state.plateau = Plateau(*meta["progress"]["plateau"])
+    except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit this run's network: {error}") from None
     for position, parameter in enumerate(_parameters(state.optimizer)):
         saved = _below(f"optimizer.{position}.", tensors)
@@ -115,7 +123,6 @@ def load_state(state: TrainState, path: Path) -> dict[str, Any]:
             key: torch.empty_like(parameter).copy_(value) if value.ndim else value.clone()
             for key, value in saved.items()
         }
-    return meta
 
 
 def _parameters(optimizer: Optimizer) -> list[Tensor]:

@@ -2,33 +2,55 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from thumbnet.optim.optimizers import set_lr
+from thumbnet.augment.mix import MixPlan, mix_images
+from thumbnet.optim.optimizers import update
 from thumbnet.training.engine import Engine
 from thumbnet.training.phases import StepPlan
 from thumbnet.training.state import TrainState
 
 
 def train_step(
-    state: TrainState, images: Tensor, labels: Tensor, plan: StepPlan, engine: Engine
+    state: TrainState,
+    images: Tensor,
+    labels: Tensor,
+    plan: StepPlan,
+    engine: Engine,
+    mix: MixPlan | None = None,
 ) -> Tensor:
     """Do one optimizer update and return the mean loss, 0-d, still on the device.
 
     Shapes: images (B, C, H, W) float32, normalized; labels (B,) int64
     """
-    set_lr(state.optimizer, plan.lr)
+    if mix is not None:
+        images = mix_images(images, mix)
     with engine.autocast():
         logits = state.model(engine.formatted(images))
-    loss = F.cross_entropy(logits.float(), labels, label_smoothing=plan.label_smoothing)
+    loss = loss_of(logits.float(), labels, plan.label_smoothing, mix)
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    if state.clip_norm is not None:
-        nn.utils.clip_grad_norm_(state.model.parameters(), state.clip_norm, foreach=True)
-    state.optimizer.step()
+    update(state.optimizer, plan.lr, state.clip_norm)
     state.step += 1
     state.update_ema()
     return loss.detach()
+
+
+def loss_of(
+    logits: Tensor, labels: Tensor, label_smoothing: float, mix: MixPlan | None = None
+) -> Tensor:
+    """Return the mean cross-entropy; of mixed images that of both labels, by their weights.
+
+    Shapes: logits (B, C), labels (B,) -> ()
+    """
+    if mix is None:
+        return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    weight, other = mix.weight.to(logits.device), labels[mix.partner.to(labels.device)]
+    losses = [
+        F.cross_entropy(logits, of, label_smoothing=label_smoothing, reduction="none")
+        for of in (labels, other)
+    ]
+    return (weight * losses[0] + (1 - weight) * losses[1]).mean()
 
 
 def seed_step(seed: int, step: int, device: torch.device) -> None:

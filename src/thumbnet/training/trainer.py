@@ -4,31 +4,37 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from time import monotonic
+from dataclasses import dataclass, replace
+from time import monotonic, sleep
 from typing import Any
 
 from torch import Tensor, nn
 
-from thumbnet.checkpoint import write_atomic
-from thumbnet.errors import DivergedError
+from thumbnet.build import build_optimizer
+from thumbnet.checkpoint import load_tensors, write_atomic
+from thumbnet.errors import DivergedError, RecipeError
 from thumbnet.evaluation.evaluate import Judge, Scores
 from thumbnet.model_folder import write_weights
+from thumbnet.optim.schedules import Plateau
+from thumbnet.recipe import PlateauSpec
 from thumbnet.runs import RunFolder
+from thumbnet.training.control import POLL_S, Command, Inbox
 from thumbnet.training.engine import Engine
 from thumbnet.training.events import (
     Ended,
     EpochEnded,
     Event,
+    Handled,
     Observer,
     Saved,
     Stepped,
     Watched,
 )
 from thumbnet.training.feed import Feed
+from thumbnet.training.hand import Hand, Intervention, Replay
 from thumbnet.training.interrupt import StopSignal
 from thumbnet.training.pace import Pace
-from thumbnet.training.phases import Plan, StepPlan
+from thumbnet.training.phases import StepPlan
 from thumbnet.training.state import TrainState, save_state
 from thumbnet.training.step import seed_step, train_step
 
@@ -55,23 +61,33 @@ class Result:
 
 
 class Trainer:
-    """Runs the steps of a plan from where its state stands."""
+    """Runs the steps of a plan from where its state stands, and heeds the hand.
+
+    `coming` are acts to do again at their steps; with `replay` the run ends where its model did,
+    and clock and inbox play no part.
+    """
 
     def __init__(
         self,
         run: RunFolder,
-        plan: Plan,
+        hand: Hand,
         state: TrainState,
         engine: Engine,
         feed: Feed,
         judge: Judge,
         observers: Sequence[Observer] = (),
         pace: Pace | None = None,
+        coming: Sequence[Intervention] = (),
+        replay: Replay | None = None,
     ) -> None:
         self.pace = pace
-        self.run, self.plan, self.state, self.engine = run, plan, state, engine
+        self.run, self.hand, self.state, self.engine = run, hand, state, engine
         self.feed, self.judge, self.observers = feed, judge, observers
-        self.meta = {"recipe_sha256": plan.recipe.sha256()}
+        self.coming, self.replay = list(coming), replay
+        self.inbox = Inbox(run)
+        self.recipe = hand.recipe
+        self.meta = {"recipe_sha256": self.recipe.sha256()}
+        self._stopped = self._paused = False
         self._started = monotonic() - state.wall_s
         self._saved = self._looked = monotonic()
         self._save_s = 0.0
@@ -81,44 +97,122 @@ class Trainer:
 
         Raises: DivergedError where the loss is not finite; CheckpointError where a save fails
         """
-        seed = self.plan.recipe.training.seed
+        seed = self.recipe.training.seed
         with StopSignal() as stop:
+            self._heed_hand(stop)
             while (reason := self._reason_to_end(stop)) is None:
                 self._keep_pace()
-                at = self.plan.at(self.state.step)
+                at = self._enter(self.hand.plan.at(self.state.step))
                 seed_step(seed, at.step, self.engine.device)
-                images, labels = self.feed.batch(at)
+                images, labels, mix = self.feed.batch(at)
                 self._set_mode(at)
-                loss = train_step(self.state, images, labels, at, self.engine)
+                loss = train_step(self.state, images, labels, at, self.engine, mix)
                 self._count(loss, at)
                 if at.ends_epoch:
                     self._end_epoch(at)
                 elif self._save_is_due():
                     self._save()
+                self._heed_hand(stop)
             if reason == "interrupted" and not self._at_epoch_end():
                 self._save()
         return self._end(reason)
 
     def _reason_to_end(self, stop: StopSignal) -> str | None:
-        training = self.plan.recipe.training
-        if self.state.step >= self.plan.num_steps:
+        training = self.recipe.training
+        if self.replay is not None and self.state.step >= self.replay.until:
+            if self.replay.reason == "time_budget":
+                self._cut()
+            return self.replay.reason
+        if self.state.step >= self.hand.plan.num_steps:
             return "finished"
         if training.early_stop and self.state.epochs_since_best >= training.early_stop:
             return "early_stop"
-        if training.time_budget_s and self._wall_s() >= training.time_budget_s:
-            if not self._at_epoch_end():
-                self._end_epoch(self.plan.at(self.state.step - 1))
-            elif self.state.wall_s < training.time_budget_s:
-                self._save()  # else a resume would find some time left
+        if self._stopped:
+            return "stopped"
+        if self.replay is None and self._is_out_of_time():
+            self._cut()
             return "time_budget"
         return "interrupted" if stop.requested else None
+
+    def _is_out_of_time(self) -> bool:
+        budget_s = self.recipe.training.time_budget_s
+        return budget_s is not None and self._wall_s() >= budget_s
+
+    def _cut(self) -> None:
+        """Judge and save what there is, in the middle of an epoch or at its end."""
+        budget_s = self.recipe.training.time_budget_s
+        if not self._at_epoch_end():
+            self._end_epoch(self._shaped(self.hand.plan.at(self.state.step - 1)))
+        elif budget_s is None or self.state.wall_s < budget_s:
+            self._save()  # else a resume would find some time left
+
+    def _heed_hand(self, stop: StopSignal) -> None:
+        """Do what is due before the next step: acts to be repeated, then what lies in the inbox."""
+        while self.coming and self.coming[0].step <= self.state.step:
+            self._act(replace(self.coming.pop(0), step=self.state.step), None)
+        if self.replay is not None:
+            return
+        for command in self.inbox.take():
+            self._obey(command)
+        while self._paused and not (stop.requested or self._stopped):
+            sleep(POLL_S)
+            self._started += POLL_S  # a pause is no training time
+            for command in self.inbox.take():
+                self._obey(command)
+
+    def _obey(self, command: Command) -> None:
+        self._act(Intervention(self.state.step, command.kind, command.value), command.ident)
+
+    def _act(self, act: Intervention, ident: str | None) -> None:
+        refused = None
+        try:
+            self.hand.apply(act)
+        except (RecipeError, TypeError, ValueError) as error:
+            refused = str(error)
+        self._tell(Handled(act.step, act.kind, act.value, refused, ident))
+        if refused is None and act.kind == "skip":
+            self._skip_to(int(act.value or 0))
+        elif act.kind == "stop":
+            self._cut()
+            self._stopped = self.replay is None
+        elif act.kind in {"pause", "continue"} and self.replay is None:
+            self._paused = act.kind == "pause"
+            if self._paused:
+                self._save()
 
     def _keep_pace(self) -> None:
         """Under a time budget, leave out the steps there is no time for."""
         if self.pace is not None:
             due = self.pace.due(self.state.step, self._wall_s())
-            self.state.num_skipped += due - self.state.step
-            self.state.step = due
+            if due > self.state.step:
+                self._act(Intervention(self.state.step, "skip", due), None)
+
+    def _skip_to(self, step: int) -> None:
+        self.state.num_skipped += step - self.state.step
+        self.state.step = step
+
+    def _enter(self, at: StepPlan) -> StepPlan:
+        """Begin a phase where one begins, and return the step at its learning rate."""
+        state = self.state
+        if at.phase != state.phase:
+            phase = self.hand.plan.phases[at.phase]
+            if phase.from_best:
+                tensors, _ = load_tensors(self.run.weights("best") / "model.safetensors")
+                for model in (state.model, state.ema):
+                    if model is not None:
+                        model.load_state_dict(tensors)
+            if phase.fresh_optimizer:
+                state.optimizer = build_optimizer(self.recipe, phase.optimizer, state.model)
+                state.clip_norm = phase.optimizer.clip_norm
+            if phase.own_schedule:
+                state.plateau = Plateau()
+            state.phase = at.phase
+        return self._shaped(at)
+
+    def _shaped(self, at: StepPlan) -> StepPlan:
+        """Return the step at the learning rate that plateau and hand make of the plan's."""
+        lr = self.hand.lr
+        return replace(at, lr=at.lr * self.state.plateau.scale if lr is None else lr)
 
     def _at_epoch_end(self) -> bool:
         return self.state.images_seen == 0
@@ -169,6 +263,9 @@ class Trainer:
             )
         else:
             state.epochs_since_best += 1
+        schedule = self.hand.plan.phases[at.phase].schedule
+        if isinstance(schedule, PlateauSpec):
+            state.plateau = state.plateau.after(schedule, scores.loss, scores.top1)
         row = self._row(at, train_loss, scores)
         state.rows.append(row)
         state.loss_sum.zero_()

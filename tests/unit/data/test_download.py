@@ -205,7 +205,7 @@ def test_an_error_page(remote: Remote, tmp_path: Path) -> None:
 
 
 def test_room_is_looked_at_first(remote: Remote, tmp_path: Path) -> None:
-    huge = Remote(remote.url, 1 << 60, remote.md5)
+    huge = Remote(remote.url, 1 << 60, remote.digest)
     with pytest.raises(DataError, match=r"is full: .* MB needed for file\.zip"):
         fetch(huge, tmp_path)
     assert Handler.ranges == []
@@ -214,5 +214,17 @@ def test_room_is_looked_at_first(remote: Remote, tmp_path: Path) -> None:
 def test_the_address_of_tiny_imagenet() -> None:
     assert TINY_IMAGENET.name == "tiny-imagenet-200.zip"
     assert TINY_IMAGENET.size_bytes == 248_100_043
-    assert len(TINY_IMAGENET.md5) == 32
+    assert len(TINY_IMAGENET.digest) == 32
     assert os.path.basename(TINY_IMAGENET.url) == TINY_IMAGENET.name
+
+
+def test_leading_digits_of_a_hash_and_no_size_will_do(remote: Remote, tmp_path: Path) -> None:
+    """So the names of torchvision's weights tell what must be in them."""
+    digits = hashlib.sha256(BODY).hexdigest()[:8]
+    url = remote.url
+    path = fetch(Remote(url, 0, digits, "sha256"), tmp_path)
+    assert path.read_bytes() == BODY
+    assert fetch(Remote("http://127.0.0.1:9/" + path.name, 0, digits, "sha256"), tmp_path) == path
+    with pytest.raises(DataError, match="sends another file: one of sha256"):
+        fetch(Remote(url, 0, "00000000", "sha256"), tmp_path / "other")
+    assert not list((tmp_path / "other").iterdir())

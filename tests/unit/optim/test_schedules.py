@@ -6,8 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thumbnet.optim.schedules import lr_at
-from thumbnet.recipe import ConstantSpec, CosineSpec, ScheduleSpec, TriangularSpec
+from thumbnet.optim.schedules import Moment, Plateau, lr_at
+from thumbnet.recipe import (
+    ConstantSpec,
+    CosineSpec,
+    CyclicSpec,
+    ExponentialSpec,
+    OneCycleSpec,
+    PlateauSpec,
+    ScheduleSpec,
+    StepSpec,
+    TriangularSpec,
+)
 
 lrs = st.floats(1e-6, 100)
 fractions = st.floats(0, 1)
@@ -45,20 +55,20 @@ schedules = st.one_of(
 )
 def test_exact_at_its_key_points(spec: ScheduleSpec, points: dict[float, float]) -> None:
     for fraction, lr in points.items():
-        assert lr_at(spec, fraction) == pytest.approx(lr, abs=1e-12), fraction
+        assert lr_at(spec, Moment(fraction)) == pytest.approx(lr, abs=1e-12), fraction
 
 
 @settings(deadline=None)
 @given(spec=schedules, fraction=fractions)
 def test_never_negative_and_never_over_its_peak(spec: ScheduleSpec, fraction: float) -> None:
-    assert 0 <= lr_at(spec, fraction) <= spec.lr
+    assert 0 <= lr_at(spec, Moment(fraction)) <= spec.lr
 
 
 @settings(deadline=None)
 @given(spec=schedules)
 def test_peaks_at_the_end_of_the_warmup_and_ends_at_its_final_share(spec: ScheduleSpec) -> None:
-    assert lr_at(spec, getattr(spec, "warmup", 0)) == spec.lr
-    assert lr_at(spec, 1) == pytest.approx(spec.lr * getattr(spec, "final", 1), rel=1e-12)
+    assert lr_at(spec, Moment(spec.warmup)) == spec.lr
+    assert lr_at(spec, Moment(1)) == pytest.approx(spec.lr * getattr(spec, "final", 1), rel=1e-12)
 
 
 @settings(deadline=None)
@@ -67,14 +77,71 @@ def test_rises_up_to_the_peak_and_falls_after_it(
     spec: ScheduleSpec, one: float, other: float
 ) -> None:
     first, then = sorted((one, other))
-    peak, rounding = getattr(spec, "warmup", 0), 1 + 1e-12
+    peak, rounding = spec.warmup, 1 + 1e-12
     if then <= peak:
-        assert lr_at(spec, first) <= lr_at(spec, then) * rounding
+        assert lr_at(spec, Moment(first)) <= lr_at(spec, Moment(then)) * rounding
     elif first >= peak:
-        assert lr_at(spec, first) * rounding >= lr_at(spec, then)
+        assert lr_at(spec, Moment(first)) * rounding >= lr_at(spec, Moment(then))
 
 
 @pytest.mark.parametrize("fraction", [-1e-9, 1 + 1e-9, math.nan, math.inf])
 def test_refuses_what_lies_outside_its_span(fraction: float) -> None:
     with pytest.raises(ValueError, match=r"must be in \[0, 1\]"):
-        lr_at(ConstantSpec(lr=1), fraction)
+        lr_at(ConstantSpec(lr=1), Moment(fraction))
+
+
+def test_one_cycle_is_that_of_pytorch() -> None:
+    import torch
+
+    num_steps = 50
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.5, total_steps=num_steps + 1)
+    spec = OneCycleSpec(lr=0.5)
+    peak = 0.3 * (num_steps + 1) - 1  # where PyTorch has it, in steps
+    for step in range(num_steps + 1):
+        fraction = step / peak * 0.3 if step <= peak else 0.3 + 0.7 * (step - peak) / (50 - peak)
+        ours = lr_at(spec, Moment(min(1.0, fraction)))
+        assert ours == pytest.approx(theirs.get_last_lr()[0], rel=1e-6, abs=1e-12)
+        optimizer.step()
+        theirs.step()
+
+
+@pytest.mark.parametrize(
+    ("spec", "points"),
+    [
+        (StepSpec(lr=1, every_steps=100), {0: 1, 99: 1, 100: 0.1, 250: 0.01}),
+        (StepSpec(lr=1, factor=0.5, every_epochs=2), {0: 1, 19: 1, 20: 0.5, 45: 0.25}),
+        (ExponentialSpec(lr=1, factor=0.81), {0: 1, 5: 0.9, 10: 0.81}),
+        (
+            CyclicSpec(lr=6, base_lr=1, half_steps=5),
+            {0: 1, 1: 2, 5: 6, 6: 5, 10: 1, 15: 6, 20: 1, 35: 6},
+        ),
+        (
+            CyclicSpec(lr=6, base_lr=1, half_steps=5, mode="triangular2"),
+            {0: 1, 5: 6, 10: 1, 15: 3.5, 20: 1, 25: 2.25},
+        ),
+        (PlateauSpec(lr=0.5), {0: 0.5, 1000: 0.5}),
+    ],
+)
+def test_those_that_count_steps_or_epochs(spec: ScheduleSpec, points: dict[int, float]) -> None:
+    for step, lr in points.items():
+        moment = Moment(step / 1000, step, step / 10)
+        assert lr_at(spec, moment) == pytest.approx(lr, rel=1e-9), step
+
+
+def test_plateau_falls_after_so_many_epochs_without_a_better_loss() -> None:
+    spec = PlateauSpec(lr=0.1, factor=0.5, patience=2, min_lr=0.03, min_delta=0.01)
+    state, scales = Plateau(), []
+    for loss in (3.0, 2.0, 1.995, 2.5, 1.5, 1.6, 1.6, 1.6, 1.6, 1.6, 1.6):
+        state = state.after(spec, loss, 0.0)
+        scales.append(state.scale)
+    assert scales == pytest.approx([1, 1, 1, 0.5, 0.5, 0.5, 0.3, 0.3, 0.3, 0.3, 0.3])
+    assert state.best == 1.5
+
+
+def test_plateau_can_watch_accuracy() -> None:
+    spec = PlateauSpec(lr=0.1, factor=0.5, patience=1, watch="top1")
+    state = Plateau().after(spec, 1.0, 0.3).after(spec, 2.0, 0.4)
+    assert state.scale == 1
+    assert state.after(spec, 0.5, 0.4).scale == 0.5

@@ -9,15 +9,18 @@ from hypothesis import strategies as st
 
 from thumbnet.errors import RecipeError
 from thumbnet.recipe import (
+    AdamSpec,
     ConstantSpec,
     CosineSpec,
     FlipSpec,
+    MixUpSpec,
     ModelSpec,
     PadCropSpec,
     PhaseSpec,
     PreprocessSpec,
     QuirkSpec,
     RecipeSpec,
+    StepSpec,
     TrainingSpec,
     TriangularSpec,
 )
@@ -168,7 +171,7 @@ SHARED = {"batch_size": 4, "schedule": TriangularSpec(lr=2, warmup=0.25)}
 def test_a_phase_with_other_batches_keeps_its_share_of_the_schedule() -> None:
     spec = recipe(PhaseSpec(epochs=2), PhaseSpec(epochs=6, batch_size=40), **SHARED)
     plan = Plan(spec, 40)
-    assert [phase.span for phase in plan.phases] == [(0, 0.25), (0.25, 1)]
+    assert [(p.knots[0][1], p.knots[1][1]) for p in plan.phases] == [(0, 0.25), (0.25, 1)]
     assert [at.lr for at in steps(plan)][-6:] == pytest.approx(
         [2 * (1 - (i + 0.5) / 6) for i in range(6)]
     )
@@ -207,3 +210,69 @@ def test_augmentation_of_a_phase_replaces_that_of_training() -> None:
 def test_too_few_images_are_refused(num_images: int) -> None:
     with pytest.raises(RecipeError, match=f"{num_images} image to fit; training needs at least 2"):
         Plan(recipe(PhaseSpec(epochs=1)), num_images)
+
+
+# -- epochs of another length, phases with their own, and plans changed on the way
+
+
+def test_an_epoch_may_be_so_many_steps() -> None:
+    plan = Plan(recipe(PhaseSpec(epochs=3, steps_per_epoch=4), batch_size=10), 100)
+    assert plan.num_steps == 12
+    assert [at.step for at in steps(plan) if at.ends_epoch] == [3, 7, 11]
+    assert [(at.epoch, at.first) for at in steps(plan)][4:6] == [(1, 0), (1, 10)]
+    more = Plan(recipe(PhaseSpec(epochs=1, steps_per_epoch=400), batch_size=10), 100)
+    assert more.num_steps == 10
+
+
+def test_a_phase_has_its_own_of_everything_or_the_recipes() -> None:
+    adam, smooth = AdamSpec(), (MixUpSpec(),)
+    own = PhaseSpec(epochs=1, optimizer=adam, mix=smooth, label_smoothing=0.0)
+    plan = Plan(recipe(PhaseSpec(epochs=1), own, PhaseSpec(epochs=1), label_smoothing=0.1), 64)
+    assert [p.optimizer.name for p in plan.phases] == ["sgd", "adam", "sgd"]
+    assert [p.fresh_optimizer for p in plan.phases] == [False, True, True]
+    assert [p.label_smoothing for p in plan.phases] == [0.1, 0.0, 0.1]
+    assert [at.mix for at in steps(plan)] == [(), smooth, ()]
+
+
+def test_a_phase_that_begins_with_the_best_weights_begins_with_a_fresh_optimizer() -> None:
+    plan = Plan(recipe(PhaseSpec(epochs=1), PhaseSpec(epochs=1, start_from="best")), 64)
+    assert [(p.from_best, p.fresh_optimizer) for p in plan.phases] == [(False, False), (True, True)]
+
+
+def test_steps_of_a_schedule_are_counted_across_its_phases() -> None:
+    schedule = StepSpec(lr=1, every_steps=5)
+    plan = Plan(
+        recipe(PhaseSpec(epochs=1), PhaseSpec(epochs=1), batch_size=10, schedule=schedule), 40
+    )
+    assert [at.lr for at in steps(plan)] == pytest.approx([1] * 5 + [0.1] * 3)
+    own = PhaseSpec(epochs=1, schedule=schedule)
+    plan = Plan(recipe(PhaseSpec(epochs=1), own, batch_size=10, schedule=schedule), 60)
+    assert [at.lr for at in steps(plan)] == pytest.approx(([1] * 5 + [0.1]) * 2)
+
+
+@pytest.mark.parametrize(("epochs", "step"), [(9, 25), (3, 25), (4, 5), (2.5, 0), (7, 19)])
+def test_more_or_fewer_epochs_stretch_what_is_left_of_the_schedule(
+    epochs: float, step: int
+) -> None:
+    schedule = TriangularSpec(lr=1, warmup=0.2)
+    before = Plan(recipe(PhaseSpec(epochs=4), batch_size=10, schedule=schedule), 100)
+    after = before.with_epochs(epochs, step)
+    assert after.num_steps == round(epochs * 10)
+    for s in range(step):
+        assert after.at(s).lr == pytest.approx(before.at(s).lr)
+    lrs = [after.at(s).lr for s in range(after.num_steps)]
+    assert max(abs(one - two) for one, two in pairwise(lrs)) < 0.3  # no leap
+    assert lrs[-1] < 0.2  # it still comes down
+    assert after.at(after.num_steps - 1).ends_epoch
+
+
+def test_only_the_last_phase_changes_its_length() -> None:
+    before = Plan(recipe(PhaseSpec(epochs=2), PhaseSpec(epochs=2), batch_size=10), 100)
+    after = before.with_epochs(7, 4)
+    assert [p.num_steps for p in after.phases] == [20, 50]
+    with pytest.raises(RecipeError, match="epochs=2 are over already; give more than 2"):
+        before.with_epochs(2, 4)
+    twice = after.with_epochs(5, 30)
+    assert twice.num_steps == 50
+    with pytest.raises(RecipeError, match="epochs=3 are over already"):
+        after.with_epochs(3, 35)

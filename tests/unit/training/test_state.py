@@ -1,6 +1,7 @@
 """A state read back trains on as if nothing had happened, bit by bit."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,11 +9,11 @@ from torch import Tensor, nn
 
 from thumbnet.checkpoint import load_tensors, save_tensors
 from thumbnet.errors import CheckpointError
-from thumbnet.optim.optimizers import sgd
+from thumbnet.optim.optimizers import make_optimizer
 from thumbnet.recipe import SgdSpec
 from thumbnet.training.engine import Engine, Picks
 from thumbnet.training.phases import StepPlan
-from thumbnet.training.state import TrainState, load_state, save_state
+from thumbnet.training.state import TrainState, fill_state, save_state
 from thumbnet.training.step import train_step
 
 EMA_DECAY = 0.9
@@ -35,10 +36,16 @@ def new_state(
     engine = Engine(Picks("cpu", "fp32", memory_format, torch.get_num_threads()))
     model = engine.place(network())
     spec = SgdSpec(momentum=momentum, nesterov=True, weight_decay=0.01)
-    state = TrainState(model, sgd(model, spec), loss_sum=torch.zeros(()), clip_norm=1.0)
+    state = TrainState(model, make_optimizer(model, spec), loss_sum=torch.zeros(()), clip_norm=1.0)
     if ema:
         state.start_ema(EMA_DECAY)
     return state, engine
+
+
+def load_state(state: TrainState, path: Path) -> dict[str, Any]:
+    tensors, meta = load_tensors(path)
+    fill_state(state, tensors, meta, path)
+    return meta
 
 
 def train(state: TrainState, engine: Engine, first: int, last: int) -> list[float]:
@@ -152,7 +159,7 @@ def test_is_finite_finds_one_broken_number(name: str, value: float) -> None:
 def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
     state, _ = new_state()
     save_state(state, tmp_path / "state", {})
-    other = TrainState(model := network(width=8), sgd(model, SgdSpec()), torch.zeros(()))
+    other = TrainState(model := network(width=8), make_optimizer(model, SgdSpec()), torch.zeros(()))
     with pytest.raises(CheckpointError, match="does not fit this run's network"):
         load_state(other, tmp_path / "state")
 

@@ -1,0 +1,170 @@
+"""All that a run is made of, put together; and the loop started on it."""
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+import PIL
+import torch
+from torch import nn
+
+from thumbnet.build import build_model, build_optimizer, build_preprocess, resolve
+from thumbnet.checkpoint import load_tensors
+from thumbnet.data.packed import PackedDataset
+from thumbnet.data.sources import load_dataset
+from thumbnet.data.splits import apply_protocol
+from thumbnet.errors import CheckpointError, RecipeError
+from thumbnet.evaluation.evaluate import Judge
+from thumbnet.model_folder import TrainedModel, write_config
+from thumbnet.recipe import RecipeSpec
+from thumbnet.runs import RunFolder
+from thumbnet.training.engine import Engine, Measured, Picks, find_device
+from thumbnet.training.events import Observer, Started
+from thumbnet.training.feed import Feed
+from thumbnet.training.forecast import Forecast
+from thumbnet.training.hand import SCRIPTED, Hand, Intervention, Replay, read_acts
+from thumbnet.training.pace import Pace
+from thumbnet.training.phases import Plan
+from thumbnet.training.recorder import Recorder
+from thumbnet.training.state import TrainState, fill_state
+from thumbnet.training.trainer import Result, Trainer
+from thumbnet.version import __version__
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a run is made of, ready for its next step."""
+
+    run: RunFolder
+    plan: Plan
+    dataset: PackedDataset
+    state: TrainState
+    engine: Engine
+    forecast: Forecast
+
+
+def reopen(
+    folder: RunFolder, data: PackedDataset | str | Path | None, at_start: bool = False
+) -> Job:
+    """Build what a run was begun with, and fill in its saved state unless it is to start anew.
+
+    Raises: CheckpointError, DataError
+    """
+    recipe, env = folder.recipe(), folder.env()
+    if data is None and recipe.data.path and Path(recipe.data.path).exists():
+        data = recipe.data.path
+    dataset = data if isinstance(data, PackedDataset) else load_dataset(data)
+    recipe = resolve(recipe, dataset)
+    protocol = apply_protocol(dataset, recipe.data.protocol)
+    try:
+        picks = Picks(**env["engine"]["picks"])
+        forecast = Forecast(**env["forecast"])
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder.env_file} is damaged: {error!r}") from None
+    try:
+        find_device(picks.device)
+    except RecipeError as error:
+        raise CheckpointError(f"{folder.path} was begun elsewhere: {error}") from None
+    torch.manual_seed(recipe.training.seed)
+    model = build_model(recipe)
+    plan = Plan(recipe, len(protocol.fit.indices))
+    engine = Engine(picks)
+    saved = not at_start and folder.state_file.is_file()
+    tensors, meta = load_tensors(folder.state_file) if saved else ({}, {})
+    if saved and meta.get("recipe_sha256") != recipe.sha256():
+        raise CheckpointError(
+            f"{folder.recipe_file} was changed since {folder.state_file} was saved; put the "
+            "recipe back, or train it as a new run"
+        )
+    phase = meta.get("progress", {}).get("phase", 0)
+    state = new_state(recipe, model, engine, plan, phase)
+    if saved:
+        fill_state(state, tensors, meta, folder.state_file)
+    return Job(folder, plan, dataset, state, engine, forecast)
+
+
+def new_state(
+    recipe: RecipeSpec, model: nn.Module, engine: Engine, plan: Plan, phase: int = 0
+) -> TrainState:
+    """Make the state before the first step of a phase."""
+    engine.place(model)
+    spec = plan.phases[phase].optimizer
+    state = TrainState(
+        model=model,
+        optimizer=build_optimizer(recipe, spec, model),
+        loss_sum=torch.zeros((), device=engine.device),
+        clip_norm=spec.clip_norm,
+    )
+    if recipe.training.ema_decay is not None:
+        state.start_ema(recipe.training.ema_decay)
+    return state
+
+
+def fit(job: Job, observers: Sequence[Observer], replay: Replay | None = None) -> Result:
+    """Write the model folders' configuration, then train to the end."""
+    run, dataset, state, engine = job.run, job.dataset, job.state, job.engine
+    recipe = job.plan.recipe
+    preprocess = build_preprocess(recipe.preprocess, dataset)
+    protocol = apply_protocol(dataset, recipe.data.protocol)
+    trained = TrainedModel(
+        model=state.model,
+        architecture=recipe.model.name,
+        model_args=dict(recipe.model.args),
+        num_outputs=recipe.quirks.num_outputs or dataset.num_classes,
+        preprocess=preprocess,
+        wnids=dataset.wnids,
+        class_names=dataset.class_names,
+        fingerprint=dataset.fingerprint,
+        recipe=recipe.name,
+    )
+    for which in ("best", "last"):
+        write_config(run.weights(which), trained)
+    done, coming = _acts(run, state.step, replay)
+    hand = Hand(recipe, job.plan, done)
+    watchers: list[Observer] = [Recorder(run), *observers]
+    num_watched = len(protocol.watch.indices)
+    started = Started(
+        run.name, hand.plan, job.forecast, state.step, asdict(engine.picks), num_watched
+    )
+    for observer in watchers:
+        observer(started)
+    feed = Feed(dataset, protocol.fit, preprocess, job.plan, engine.device)
+    judge = Judge(dataset, protocol.watch, preprocess, engine.device)
+    budget_s = None if replay else recipe.training.time_budget_s
+    pace = Pace(job.plan, job.forecast, budget_s) if budget_s is not None else None
+    with engine.threads():
+        return Trainer(run, hand, state, engine, feed, judge, watchers, pace, coming, replay).fit()
+
+
+def _acts(
+    run: RunFolder, step: int, replay: Replay | None
+) -> tuple[list[Intervention], list[Intervention]]:
+    """Return what was done by hand up to a step, and what is to be done again after it."""
+    acts = read_acts(run.events_file) if replay is None else replay.acts
+    if replay is not None and not run.events_file.is_file():
+        return [], [act for act in acts if act.kind not in {"pause", "continue"}]
+    kinds = SCRIPTED if replay is None else {*SCRIPTED, "stop", "skip"}
+    done = [act for act in acts if act.step <= step]
+    return done, [act for act in acts if act.step > step and act.kind in kinds]
+
+
+def environment(measured: Measured) -> dict[str, Any]:
+    """Return what a run's figures depend on besides its recipe."""
+    return {
+        "thumbnet": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "pillow": PIL.__version__,
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "num_cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "engine": asdict(measured),
+    }
