@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from thumbnet.models.blocks import (
+    LocalResponseNorm,
     SameConv2d,
     check_choice,
     check_image_size,
@@ -22,30 +22,6 @@ SMALL_SIDE = 30  # px, the map after the first convolution of a 60x60 image
 
 Activation = Literal["relu", "prelu"]
 Init = Literal["gaussian", "xavier"]
-
-
-class LocalResponseNorm(nn.Module):
-    """Divide each channel by (1 + alpha * sum of squares of its neighbors) to the power 0.75.
-
-    The sum runs over the channel and `radius` neighbors on either side. It is a 1x1 convolution
-    with a band of ones, several times faster than pooling over channels. `alpha` multiplies the
-    sum as in TensorFlow; Caffe and PyTorch divide theirs by the number of channels summed.
-    """
-
-    band: Tensor
-
-    def __init__(self, channels: int, radius: int, alpha: float) -> None:
-        super().__init__()
-        self.alpha = alpha
-        index = torch.arange(channels)
-        near = (index[:, None] - index).abs() <= radius
-        self.register_buffer("band", near.float()[:, :, None, None], persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Keep the shape (B, channels, H, W)."""
-        scaled = x * self.alpha**0.5  # before the square, so that half precision cannot overflow
-        root = (1 + F.conv2d(scaled * scaled, self.band)).rsqrt()
-        return x * (root * root.sqrt())
 
 
 class AlexNet(nn.Module):

@@ -69,6 +69,30 @@ class SameConv2d(nn.Conv2d):
         return padding // 2, padding - padding // 2
 
 
+class LocalResponseNorm(nn.Module):
+    """Divide each channel by (1 + alpha * sum of squares of its neighbors) to the power 0.75.
+
+    The sum runs over the channel and `radius` neighbors on either side. It is a 1x1 convolution
+    with a band of ones, several times faster than pooling over channels. `alpha` multiplies the
+    sum as in TensorFlow; Caffe and PyTorch divide theirs by the number of channels summed.
+    """
+
+    band: Tensor
+
+    def __init__(self, channels: int, radius: int, alpha: float) -> None:
+        super().__init__()
+        self.alpha = alpha
+        index = torch.arange(channels)
+        near = (index[:, None] - index).abs() <= radius
+        self.register_buffer("band", near.float()[:, :, None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Keep the shape (B, channels, H, W)."""
+        scaled = x * self.alpha**0.5  # before the square, so that half precision cannot overflow
+        root = (1 + F.conv2d(scaled * scaled, self.band)).rsqrt()
+        return x * (root * root.sqrt())
+
+
 def conv_norm_relu(conv: nn.Conv2d) -> nn.Sequential:
     """Follow a convolution by batch norm with Keras' constants, then ReLU."""
     return nn.Sequential(conv, keras_norm(conv.out_channels), nn.ReLU(inplace=True))

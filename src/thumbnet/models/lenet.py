@@ -1,7 +1,6 @@
 """LeNet-5 with ReLU and max-pooling, for small grey images."""
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from thumbnet.models.blocks import check_image_size
 from thumbnet.models.registry import register_model
@@ -16,6 +15,7 @@ class LeNet5(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, 16, 5)
         self.conv2 = nn.Conv2d(16, 32, 5)
+        self.pool = nn.MaxPool2d(2)
         self.fc1 = nn.Linear(32 * 4 * 4, 120)
         self.fc2 = nn.Linear(120, 84)
         self.fc = nn.Linear(84, num_classes)
@@ -24,8 +24,8 @@ class LeNet5(nn.Module):
         """Return logits (B, num_classes) for images (B, C, 28, 28)."""
         check_image_size(images, IMAGE_SIZE)
         # ReLU and max-pooling commute, and the pooled tensor is a quarter of the size.
-        x = F.max_pool2d(self.conv1(images), 2).relu_()  # (B, 16, 12, 12)
-        x = F.max_pool2d(self.conv2(x), 2).relu_()  # (B, 32, 4, 4)
+        x = self.pool(self.conv1(images)).relu_()  # (B, 16, 12, 12)
+        x = self.pool(self.conv2(x)).relu_()  # (B, 32, 4, 4)
         x = self.fc1(x.flatten(1)).relu_()
         x = self.fc2(x).relu_()
         logits: Tensor = self.fc(x)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from thumbnet.errors import RecipeError
-from thumbnet.models.alexnet import LocalResponseNorm
+from thumbnet.models.blocks import LocalResponseNorm
 from thumbnet.models.registry import create_model
 from thumbnet.models.taps import taps
 
