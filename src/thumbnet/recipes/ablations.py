@@ -9,6 +9,7 @@ from thumbnet.recipe import (
     RecipeSpec,
     SgdSpec,
 )
+from thumbnet.recipes import hansen2015
 from thumbnet.recipes.parse import with_overrides
 from thumbnet.recipes.registry import ablation, load_recipe
 
@@ -83,13 +84,19 @@ def norm_or_dropout() -> Iterator[RecipeSpec]:
 @ablation(
     "PReLU is worth 10 points, and Xavier initialization speeds up training",
     source="hansen2015, section 4.1",
-    keys=("model",),
+    keys=("model", "preprocess.normalize"),
 )
 def activation() -> Iterator[RecipeSpec]:
     """PReLU and Xavier's weights one by one, and the best network without PReLU."""
     row = "hansen2015/alexnet-3x3"
     yield vary(row, "prelu", "PReLU", model__args={"activation": "prelu"})
-    yield vary(row, "xavier", "Xavier's weights", model__args={"init": "xavier"})
+    yield vary(
+        row,
+        "xavier",
+        "Xavier's weights, for which pixels are scaled to 0 to 1",
+        model__args={"init": "xavier"},
+        preprocess__normalize=hansen2015.UNITS,
+    )
     relu = {"name": "alexnet_3x3", "args": {"init": "xavier"}}
     yield vary("hansen2015/alexnet-prelu", "relu", "ReLU", model=relu)
 
@@ -143,19 +150,23 @@ def squeezenet_version() -> Iterator[RecipeSpec]:
 @ablation(
     "Nesterov is about twice as fast; neither it nor AdaGrad nor plain SGD ends better",
     source="hansen2015, section 4.1",
-    keys=("optimizer",),
+    keys=("optimizer", "training.schedule.lr"),
 )
 def optimizer() -> Iterator[RecipeSpec]:
-    """The optimizers tried, with the decay and the learning rate of the row."""
+    """The optimizers tried; AdaGrad, whose first steps are its longest, at a tenth of the rate."""
     shared: dict[str, Any] = {"weight_decay": 5e-4, "decay_on": "weights", "norm_bias_lr": 2.0}
     optimizers = {
-        "sgd": SgdSpec(momentum=0.0, **shared),
-        "nesterov": SgdSpec(momentum=0.9, nesterov=True, **shared),
-        "adagrad": AdaGradSpec(eps=1e-8, initial=0.0, **shared),
+        "sgd": (SgdSpec(momentum=0.0, **shared), 0.01),
+        "nesterov": (SgdSpec(momentum=0.9, nesterov=True, **shared), 0.01),
+        "adagrad": (AdaGradSpec(eps=1e-8, initial=0.0, **shared), 0.001),
     }
-    for variant, spec in optimizers.items():
+    for variant, (spec, lr) in optimizers.items():
         yield vary(
-            "hansen2015/alexnet-3x3", variant, f"{variant} in place of momentum", optimizer=spec
+            "hansen2015/alexnet-3x3",
+            variant,
+            f"{variant} in place of momentum, learning rate {lr:g}",
+            optimizer=spec,
+            training__schedule__lr=lr,
         )
 
 

@@ -20,14 +20,16 @@ from thumbnet.recipe.spec import EnsembleSpec
 from thumbnet.recipes.registry import recipe
 
 HARDWARE = "Amazon EC2 G2"
-LEVELS = MeanStd(mean=(0.4802, 0.4481, 0.3975), std=(1 / 255,) * 3)
+MEAN = (0.4802, 0.4481, 0.3975)
+LEVELS = MeanStd(mean=MEAN, std=(1 / 255,) * 3)
+UNITS = MeanStd(mean=MEAN, std=(1.0,) * 3)
 
 CAFFE = (
     "batch 256, momentum .9, weight decay 5e-4 on weights only, biases at twice the learning rate: "
     "Caffe's AlexNet, which the report changed slightly",
-    "the mean of each channel is subtracted where Caffe's AlexNet subtracts the mean image; the "
-    "scale stays 0 to 255, as in Caffe",
+    "the mean of each channel is subtracted, by Caffe's AlexNet the mean image",
 )
+SCALE = "pixels keep their scale of 0 to 255, as in Caffe"
 ITERATIONS = "the report counts no epochs: chosen"
 
 
@@ -40,13 +42,14 @@ def _recipe(
     phases: tuple[PhaseSpec, ...],
     published: Published,
     deviations: tuple[str, ...],
+    normalize: MeanStd = LEVELS,
 ) -> RecipeSpec:
     """Return a row; crops of 60, mirroring and Caffe's SGD hold for all."""
     return RecipeSpec(
         name=f"hansen2015/{row}",
         summary=summary,
         model=ModelSpec(name=model),
-        preprocess=PreprocessSpec(image_size=64, normalize=LEVELS, crop=60),
+        preprocess=PreprocessSpec(image_size=64, normalize=normalize, crop=60),
         optimizer=SgdSpec(momentum=0.9, weight_decay=5e-4, decay_on="weights", norm_bias_lr=2.0),
         training=TrainingSpec(
             batch_size=256, schedule=schedule, augment=(RandomCropSpec(size=60), FlipSpec())
@@ -71,7 +74,10 @@ def alexnet_caffe() -> RecipeSpec:
         published=Published(
             source="hansen2015, section 4.1, AlexNet", top1=0.25, hardware=HARDWARE
         ),
-        deviations=(f"{ITERATIONS} 300, past the first fall of the learning rate at epoch 256",),
+        deviations=(
+            SCALE,
+            f"{ITERATIONS} 300, past the first fall of the learning rate at epoch 256",
+        ),
     )
 
 
@@ -88,6 +94,7 @@ def alexnet_3x3() -> RecipeSpec:
             source="hansen2015, section 4.1, 3x3 filters", top1=0.35, hardware=HARDWARE
         ),
         deviations=(
+            SCALE,
             f"{ITERATIONS} 50, three falls of the learning rate every 5,000 iterations",
             "the report changed the first learning rate and gives no figure: .01 stays, chosen",
             "the widths of figure 2 are lost: chosen",
@@ -108,7 +115,9 @@ def alexnet_prelu() -> RecipeSpec:
         published=Published(
             source="hansen2015, section 5, PReLU", top1=0.45, hours=36, hardware=HARDWARE
         ),
+        normalize=UNITS,
         deviations=(
+            "pixels are scaled to 0 to 1 (chosen): at Caffe's 0 to 255 Xavier's weights diverge",
             f"{ITERATIONS} 120",
             "the learning rate was set by hand while it ran: chosen 40 epochs at .01, 30 at .003, "
             "30 at .001, 20 at .0001",

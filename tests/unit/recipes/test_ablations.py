@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from thumbnet.build import resolve
+from thumbnet.data.packed import PackedDataset
+from thumbnet.data.synthetic import synthesize
 from thumbnet.errors import RecipeError
 from thumbnet.models.registry import create_model, model_entry
 from thumbnet.recipe import RecipeSpec
@@ -146,3 +149,15 @@ def test_a_row_is_found_without_building_any_family() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
+    folder = tmp_path_factory.mktemp("data") / "packed"
+    return synthesize(folder, num_classes=2, train_per_class=2, val_per_class=2)
+
+
+def test_rows_and_members_resolve(data: PackedDataset) -> None:
+    """Every phase has a size its network takes and an augmentation that can be done there."""
+    for name in [*recipe_names(), *ablation_names()]:
+        assert resolve(load_recipe(name), data).data.num_classes == 2

@@ -60,7 +60,6 @@ PUBLISHED = {
     "vonmartens2019/resnet18-pretrained-50": Row("resnet18", 50, None, 66.5, train=66.0),
 }
 PROTOCOLS = {"columbia2020": "columbia2020", "vonmartens2019": "vonmartens2019"}
-BATCH_SIZES = {"zheng2018": 256, "hansen2015": 256, "abai2019/network2": 128}
 BATCH_128 = {"zheng2018/alchnet11", "zheng2018/alchnet11-d", "zheng2018/alchnet19+c"}
 
 
@@ -123,7 +122,8 @@ def test_losses_are_those_printed(name: str) -> None:
 def test_zheng2018_trains_as_tflearn_does(name: str) -> None:
     spec = load_recipe(name)
     assert spec.preprocess.normalize == "overall"
-    assert spec.training.schedule == ConstantSpec(lr=0.001)
+    warmup = 0.006 if "vgg11" in name else 0
+    assert spec.training.schedule == ConstantSpec(lr=0.001, warmup=warmup)
     assert spec.training.batch_size == (128 if name in BATCH_128 else 256)
     assert (spec.optimizer.clip_norm, spec.optimizer.weight_decay) == (5, 0)
     assert isinstance(spec.optimizer, RmsPropSpec if "vgg11" in name else SgdSpec)
