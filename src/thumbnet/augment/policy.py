@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from thumbnet.augment.bank import Bank
@@ -35,12 +36,12 @@ class Policy:
         images = None if order is None else order.cpu().numpy()
         self.leaves = flatten(self.specs, Drawing(num_images, size, seed, epoch, images))
         bank = Bank(size, seed, epoch)
+        self._exact = all(kind_of(leaf) == "index" for leaf in self.leaves)
         self.stages: list[Stage] = []
         for joined in group_by_kind(self.leaves):
-            self.stages += make_stages(joined, size, bank)
+            self.stages += make_stages(joined, size, bank, packed=self._exact)
             if isinstance(joined[0].spec, RandomCropSpec):
                 size = joined[0].spec.size
-        self._exact = all(kind_of(leaf) == "index" for leaf in self.leaves)
 
     def __call__(self, images: Tensor, first: int) -> Tensor:
         """Augment a batch whose images stand at `first`, `first + 1`, ... in the epoch's order.
@@ -56,7 +57,17 @@ class Policy:
                 assert isinstance(stage, IndexStage)
                 images = stage.packed(images, first)
             return images
-        planes = images.permute(0, 3, 1, 2).contiguous().float()  # (B, S, S, C) -> (B, C, S, S)
+        planes = _planes(images)
         for stage in self.stages:
             planes = stage(planes, first)
         return planes.permute(0, 2, 3, 1)  # (B, C, R, R) -> (B, R, R, C)
+
+
+def _planes(images: Tensor) -> Tensor:
+    """Take the colors apart, in one pass over the pixels.
+
+    Shapes: images (B, H, W, C) uint8 -> (B, C, H, W) float32, which may be written over
+    """
+    batch, height, width, channels = images.shape
+    planes = torch.empty(batch, channels, height, width, device=images.device)
+    return planes.copy_(images.permute(0, 3, 1, 2))

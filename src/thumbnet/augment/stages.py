@@ -12,6 +12,7 @@ from thumbnet.augment.bank import Bank
 from thumbnet.augment.draws import FILLS, INTERPOLATIONS, Array, Table, num_cells
 from thumbnet.augment.tree import Leaf, kind_of
 from thumbnet.recipe import (
+    AlternateFlipSpec,
     AutoContrastSpec,
     BlurSpec,
     CoarseDropoutSpec,
@@ -60,10 +61,13 @@ class Stage:
             return images
         if len(where) == len(images):
             return self._work(images, **self.part(first, len(images), images.device))
+        return self._do_some(images, first, where, self._work)
+
+    def _do_some(self, images: Tensor, first: int, where: Array, work: Work) -> Tensor:
         index = torch.from_numpy(where).to(images.device, non_blocking=True)
-        table = self._on(images.device)
-        part = {name: column.index_select(0, index + first) for name, column in table.items()}
-        return images.index_copy_(0, index, self._work(images.index_select(0, index), **part))
+        table, rows = self._on(images.device), index + first
+        part = {name: column.index_select(0, rows) for name, column in table.items()}
+        return _put_back(images, index, work(images.index_select(0, index), **part))
 
     def part(self, first: int, num: int, device: torch.device) -> Part:
         """Return the table's rows for a whole batch."""
@@ -73,6 +77,14 @@ class Stage:
         if any(column.device != device for column in self._table.values()):
             self._table = {name: column.to(device) for name, column in self._table.items()}
         return self._table
+
+
+def _put_back(images: Tensor, index: Tensor, done: Tensor) -> Tensor:
+    lines, new = images.view(len(images), -1), done.reshape(len(done), -1)
+    if images.device.type == "cpu" and lines.shape[1] % 2 == 0:  # pairs take half the time
+        lines, new = lines.view(torch.float64), new.view(torch.float64)
+    lines.index_copy_(0, index, new)
+    return images
 
 
 class IndexStage(Stage):
@@ -132,37 +144,64 @@ def _then(first: Tensor | None, then: Tensor) -> Tensor:
     return then if first is None else geometry.compose(first, then)
 
 
-def affine_stages(leaves: Sequence[Leaf], num: int) -> list[Stage]:
-    """Make one matrix of neighboring affine maps; a stage for each fill and interpolation."""
-    table = affine.compose([(leaf.table, leaf.active) for leaf in leaves], num)
-    active = np.logical_or.reduce([leaf.active for leaf in leaves])
-    kept = {"matrix": table["matrix"], "fill_value": table["fill_value"]}
+class WarpStage(Stage):
+    """Neighboring affine maps: one matrix, and images of one fill and interpolation together."""
+
+    def __init__(self, leaves: Sequence[Leaf]) -> None:
+        steps = [(leaf.table, leaf.active) for leaf in leaves]
+        table = affine.compose(steps, len(leaves[0].active))
+        self._kind = table.pop("fill") * len(INTERPOLATIONS) + table.pop("interpolation")
+        super().__init__(np.logical_or.reduce([leaf.active for leaf in leaves]), table, warp.warp)
+
+    def __call__(self, images: Tensor, first: int) -> Tensor:
+        """Warp the active images of a batch; the others stay.
+
+        Shapes: images (B, C, S, S) float32 -> (B, C, S, S)
+        """
+        where = np.flatnonzero(self.active[first : first + len(images)])
+        if not len(where):
+            return images
+        kind = self._kind[first + where]
+        sorted_ = np.argsort(kind, kind="stable")
+        runs = [
+            (FILLS[code // len(INTERPOLATIONS)], INTERPOLATIONS[code % len(INTERPOLATIONS)], count)
+            for code, count in zip(*np.unique(kind, return_counts=True), strict=True)
+        ]
+        return self._do_some(images, first, where[sorted_], partial(self._work, runs=runs))
+
+
+def flip_stages(leaves: Sequence[Leaf]) -> list[Stage]:
+    """Make a stage an axis: who is mirrored twice is left alone."""
     stages = []
-    for code, fill in enumerate(FILLS):
-        for number, interpolation in enumerate(INTERPOLATIONS):
-            here = active & (table["fill"] == code) & (table["interpolation"] == number)
-            if here.any():
-                work = partial(warp.warp, fill=fill, interpolation=interpolation)
-                stages.append(Stage(here, kept, work))
+    for axis, dimension in (("horizontal", 3), ("vertical", 2)):
+        along = [leaf.active for leaf in leaves if getattr(leaf.spec, "axis", "horizontal") == axis]
+        if along:
+            mirrored = np.logical_xor.reduce(along)
+            stages.append(Stage(mirrored, {}, partial(torch.flip, dims=(dimension,))))
     return stages
 
 
-def color_stage(leaves: Sequence[Leaf], num: int) -> Stage:
+def color_stage(leaves: Sequence[Leaf]) -> Stage:
     """Make one map of neighboring affine maps of the color."""
-    table = color.compose([(leaf.spec, leaf.table, leaf.active) for leaf in leaves], num)
+    steps = [(leaf.spec, leaf.table, leaf.active) for leaf in leaves]
+    table = color.compose(steps, len(leaves[0].active))
     return Stage(np.logical_or.reduce([leaf.active for leaf in leaves]), table, color.apply)
 
 
-def make_stages(leaves: Sequence[Leaf], size: int, bank: Bank) -> list[Stage]:
-    """Make the stages of operations that became one, or of one that stands alone."""
+def make_stages(leaves: Sequence[Leaf], size: int, bank: Bank, *, packed: bool) -> list[Stage]:
+    """Make the stages of operations that became one, or of one that stands alone.
+
+    Args: packed: pixels only move, so that index moves see packed images
+    """
     leaf = leaves[0]
-    kind, num = kind_of(leaf), len(leaf.active)
+    kind = kind_of(leaf)
     if kind == "index":
-        return [IndexStage(leaves, size)]
+        only_flips = all(isinstance(one.spec, FlipSpec | AlternateFlipSpec) for one in leaves)
+        return flip_stages(leaves) if only_flips and not packed else [IndexStage(leaves, size)]
     if kind == "affine":
-        return affine_stages(leaves, num)
+        return [WarpStage(leaves)]
     if kind == "color":
-        return [color_stage(leaves, num)]
+        return [color_stage(leaves)]
     return [Stage(leaf.active, leaf.table, _work(leaf, size, bank))]
 
 

@@ -1,6 +1,7 @@
 """Every index map, and every composition of them, equals its obvious twin in numpy."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,8 @@ def each(images: Tensor, twin: Callable[[Image, int], Image]) -> Image:
 
 def pad_crop_twin(image: Image, top: int, left: int, pad: int, fill: str) -> Image:
     size = len(image)
-    padded = np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode=FILLS[fill])
+    mode: Any = FILLS[fill]
+    padded: Image = np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode=mode)
     return padded[top : top + size, left : left + size]
 
 
@@ -54,9 +56,10 @@ def test_flip_mirrors_the_marked_images(size: int) -> None:
     flipped = torch.tensor([True, False, True])
     index = geometry.flip(size, flipped)
     for axis, (rows, cols) in enumerate([(index, None), (None, index)]):
-        expected = each(
-            images, lambda image, n, axis=axis: np.flip(image, axis) if n != 1 else image
-        )
+        turned = [
+            np.flip(image, axis) if n != 1 else image for n, image in enumerate(images.numpy())
+        ]
+        expected = np.stack(turned)
         assert np.array_equal(geometry.move_pixels(images, rows, cols), expected)
 
 
@@ -98,6 +101,28 @@ def test_crop_and_pad_refuses_a_window_that_does_not_fit(crop: int) -> None:
         geometry.crop_and_pad(6, torch.zeros(1, dtype=torch.int64), crop)
 
 
+@pytest.mark.parametrize("crop", [1, 4, 7])
+def test_random_crop_cuts_out_a_window_of_its_size(crop: int) -> None:
+    last = 8 - crop
+    starts = [(top, left) for top in range(last) for left in range(last)]
+    images = pictures(len(starts), 7)
+    top, left = torch.tensor(starts).T
+    rows, cols = geometry.random_crop(top, crop), geometry.random_crop(left, crop)
+    moved = geometry.move_pixels(images, rows, cols)
+    for image, cut, (y, x) in zip(images, moved, starts, strict=True):
+        assert torch.equal(cut, image[y : y + crop, x : x + crop])
+    again = geometry.compose(rows, geometry.flip(crop, torch.ones(len(starts), dtype=torch.bool)))
+    assert torch.equal(geometry.move_pixels(images, again, cols), moved.flip(1))
+
+
+def test_only_the_marked_images_move() -> None:
+    images, active = pictures(3, 5), torch.tensor([True, False, True])
+    index = geometry.only(geometry.flip(5, torch.ones(3, dtype=torch.bool)), active)
+    moved = geometry.move_pixels(images, None, index)
+    assert torch.equal(moved[1], images[1])
+    assert torch.equal(moved[::2], images[::2].flip(2))
+
+
 index_maps = st.integers(1, 6).flatmap(
     lambda size: st.lists(
         st.lists(st.integers(-1, size - 1), min_size=size, max_size=size), min_size=3, max_size=3
@@ -136,4 +161,8 @@ def test_moving_pixels_equals_a_loop_over_them(
                     expected[image, row, col] = images[image, at[0], at[1]]
     moved = geometry.move_pixels(images, torch.tensor(rows), torch.tensor(cols))
     assert torch.equal(moved, expected)
+    planes = images.permute(0, 3, 1, 2).float()
+    moved = geometry.move_planes(planes, torch.tensor(rows), torch.tensor(cols))
+    assert torch.equal(moved, expected.permute(0, 3, 1, 2).float())
+    assert torch.equal(planes, images.permute(0, 3, 1, 2).float())
     assert torch.equal(images, before)

@@ -112,8 +112,8 @@ def test_the_draws_of_flips_and_crops_are_pinned() -> None:
 
 def test_a_flip_goes_along_its_axis() -> None:
     images = pictures()
-    for axis, dimension in (("horizontal", 2), ("vertical", 1)):
-        policy = Policy((FlipSpec(axis=axis, p=1),), NUM, SIZE, seed=0, epoch=0)
+    for spec, dimension in ((FlipSpec(p=1), 2), (FlipSpec(axis="vertical", p=1), 1)):
+        policy = Policy((spec,), NUM, SIZE, seed=0, epoch=0)
         assert torch.equal(policy(images, 0), images.flip(dimension))
 
 

@@ -1,15 +1,17 @@
 """One preprocessing object, equal to Pillow's grey and to the plain formulas."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from thumbnet.augment.views import Preprocess
+from thumbnet.augment.views import Preprocess, encode_mean_image
 
 RGB = Preprocess(64, "rgb", (0.48, 0.45, 0.4), (0.28, 0.27, 0.26))
 GREY = Preprocess(28, "grey", (0.5,), (0.25,))
@@ -125,8 +127,95 @@ def test_a_call_shrinks_then_normalizes() -> None:
     assert torch.allclose(grey, by_hand.permute(0, 3, 1, 2), atol=1e-6)
 
 
+# -- floating levels, windows and the mean image
+
+
+def test_fractions_of_levels_are_normalized_and_left_alone() -> None:
+    images = pictures()
+    levels = images.float()
+    planes = levels.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)  # as a policy hands them
+    for given in (levels, planes):
+        before = given.clone()
+        inputs = RGB.to_input(given, 8)
+        assert torch.allclose(inputs, RGB.to_input(images, 8), atol=1e-6)
+        assert inputs.is_contiguous(memory_format=torch.channels_last)
+        assert torch.equal(given, before)
+
+
+CROPPED = Preprocess(8, "rgb", (0.4,), (0.3,), crop=6)
+
+
+def test_the_central_window_is_judged() -> None:
+    images = pictures(size=8)
+    whole = Preprocess(8, "rgb", (0.4,), (0.3,))(images)
+    judged = CROPPED(images)
+    assert (CROPPED.input_size, RGB.input_size) == (6, 64)
+    assert torch.equal(judged, whole[:, :, 1:7, 1:7])
+    assert judged.is_contiguous(memory_format=torch.channels_last)
+    large = Preprocess(16, "rgb", (0.4,), (0.3,), crop=11)(images)
+    enlarged = Preprocess(16, "rgb", (0.4,), (0.3,))(images)
+    assert torch.equal(large, enlarged[:, :, 2:13, 2:13])
+
+
+def test_a_window_cut_out_already_is_not_cut_again() -> None:
+    window = pictures(size=8)[:, 2:8, :6]
+    plain = Preprocess(6, "rgb", (0.4,), (0.3,)).to_input(window)
+    assert torch.equal(CROPPED.to_input(window, 8), plain)
+
+
+def mean_image(size: int = 8) -> NDArray[np.float32]:
+    return np.random.default_rng(3).random((size, size, 3), dtype=np.float32)
+
+
+WITH_MEAN_IMAGE = Preprocess(
+    8, "rgb", (0.0,), (1.0,), source_size=8, mean_image=encode_mean_image(mean_image())
+)
+
+
+def test_the_mean_image_is_subtracted() -> None:
+    images = pictures(size=8)
+    expected = images.numpy() / 255 - mean_image()
+    result = WITH_MEAN_IMAGE(images).numpy()
+    assert np.abs(result - expected.transpose(0, 3, 1, 2)).max() < 1.6e-5  # 16 bits
+    scaled = replace(WITH_MEAN_IMAGE, mean=(0.1,), std=(0.5,))(images).numpy()
+    assert np.abs(scaled - (expected.transpose(0, 3, 1, 2) - 0.1) / 0.5).max() < 5e-5
+
+
+def test_the_mean_image_follows_size_and_window() -> None:
+    mean, images = mean_image(), pictures(size=8)
+    small = replace(WITH_MEAN_IMAGE, image_size=5)
+    scaled = F.interpolate(
+        torch.from_numpy(mean).permute(2, 0, 1)[None], size=(5, 5), mode="bilinear", antialias=True
+    )
+    shrunk = small.shrink(images)
+    expected = shrunk.permute(0, 3, 1, 2) / 255 - scaled
+    assert torch.allclose(small.to_input(shrunk), expected, atol=2e-5)
+    assert torch.allclose(WITH_MEAN_IMAGE.to_input(shrunk, 5), expected, atol=2e-5)
+    cropped = replace(WITH_MEAN_IMAGE, crop=6)
+    center = WITH_MEAN_IMAGE(images)[:, :, 1:7, 1:7]
+    assert torch.equal(cropped(images), center)
+    assert torch.allclose(cropped.to_input(images[:, 1:7, 1:7], 8), center, atol=1e-6)
+    large = replace(WITH_MEAN_IMAGE, image_size=16)(images)
+    enlarged = F.interpolate(WITH_MEAN_IMAGE(images), size=(16, 16), mode="bilinear")
+    assert torch.allclose(large, enlarged, atol=1e-6)
+
+
+def test_the_mean_image_turns_grey_with_the_images() -> None:
+    images = pictures(size=8)
+    grey = replace(WITH_MEAN_IMAGE, color="grey")
+    expected = (images.numpy() / 255 - mean_image()) @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(grey(images)[:, 0].numpy() - expected).max() < 0.5 / 255 + 3e-5  # whole levels
+
+
+def test_a_configuration_of_before_still_loads() -> None:
+    old = {"image_size": 64, "color": "rgb", "mean": [0.5], "std": [0.25]}
+    old |= {"source_size": 64, "resize": "crop"}
+    assert Preprocess.from_dict(old) == Preprocess(64, "rgb", (0.5,), (0.25,))
+
+
 def test_comes_back_from_its_plain_data() -> None:
-    for one in (RGB, GREY, Preprocess(32, "rgb", (0.5,), (0.5,), source_size=96, resize="pad")):
+    pad = Preprocess(32, "rgb", (0.5,), (0.5,), source_size=96, resize="pad")
+    for one in (RGB, GREY, pad, replace(pad, crop=28), WITH_MEAN_IMAGE):
         plain = one.to_dict()
         assert Preprocess.from_dict(plain) == one
         assert Preprocess.from_dict(json.loads(json.dumps(plain))) == one

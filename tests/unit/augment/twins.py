@@ -140,14 +140,15 @@ def warped(image: Image, steps: list[tuple[Any, Row]]) -> Image:
 
 def recolored(image: Image, spec: Any, row: Row) -> Image:
     """Do an affine map of the color, without cutting off."""
-    factor = row["factor"]
+    factor: NDArray[np.float64] = np.asarray(row["factor"])
     if isinstance(spec, MultiplySpec):
         return image * factor
     if isinstance(spec, SaturationSpec):
         return factor * image + (1 - factor) * (image @ GREY)[..., None]
     assert isinstance(spec, ContrastSpec)
-    middle = 128 if spec.around == "middle" else (image @ GREY).mean()
-    return (image - middle) * factor + middle
+    middle = 128.0 if spec.around == "middle" else float((image @ GREY).mean())
+    spread: Image = image - middle
+    return spread * factor + middle
 
 
 def hue(image: Image, spec: Any, row: Row) -> Image:
@@ -216,7 +217,8 @@ def sharpened(image: Image, spec: Any, row: Row) -> Image:
     for i, j in product(range(1, len(image) - 1), repeat=2):
         window = image[i - 1 : i + 2, j - 1 : j + 2]
         smooth[i, j] = (window.sum((0, 1)) + 4 * image[i, j]) / 13
-    return (smooth + row["factor"] * (image - smooth)).clip(0, 255)
+    factor = float(row["factor"])
+    return (smooth + factor * (image - smooth)).clip(0, 255)
 
 
 def posterized(image: Image, spec: Any, row: Row) -> Image:
