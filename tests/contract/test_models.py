@@ -71,7 +71,8 @@ def test_every_parameter_gets_a_finite_gradient(name: str) -> None:
     with torch.no_grad():
         for parameter in model.parameters():  # so that no layer hides behind a zero
             parameter.add_(0.01 * torch.randn_like(parameter))
-    model(images_for(name, 4)).logsumexp(1).sum().backward()
+    count = 16 if "drop_path" in model_entry(name).options else 4  # few may leave a layer out
+    model(images_for(name, count)).logsumexp(1).sum().backward()
     for key, parameter in model.named_parameters():
         assert parameter.grad is not None, key
         assert parameter.grad.isfinite().all(), key

@@ -18,6 +18,7 @@ FAMILIES = (
     "alchnet",
     "alexnet",
     "densenet",
+    "fractalnet",
     "inception",
     "lenet",
     "quick",

@@ -48,7 +48,7 @@ def test_stages_halve_the_map_at_their_start(name: str) -> None:
     assert shapes == [shape for shape in stages for _ in range(len(names) // 4)]
 
 
-@pytest.mark.parametrize("name", ["alchnet19", "alchnet19_relu_bn"])
+@pytest.mark.parametrize("name", ["alchnet19_gap", "alchnet19_relu_bn"])
 def test_a_block_equals_its_plain_twin(name: str) -> None:
     torch.manual_seed(0)
     model = create_model(name, 2)
@@ -59,7 +59,7 @@ def test_a_block_equals_its_plain_twin(name: str) -> None:
     x = torch.randn(2, 64, 6, 6)
     with torch.no_grad():
         shortcut = block.shortcut[1](nn.functional.max_pool2d(x, 2))
-        if name == "alchnet19":
+        if name == "alchnet19_gap":
             y = block.conv2(block.norm1(block.conv1(x)).relu())
             expected = (block.norm2(y) + shortcut).relu()
         else:

@@ -19,6 +19,7 @@ COUNTS = {  # at 200 classes
     "alexnet_zheng": 21_768_520,
     "densenet_network1": 17_916_784,
     "densenet_network2": 11_812_680,
+    "fractalnet": 8_487_720,
     "inceptionv3_like": 2_759_528,
     "lenet5": 101_972,  # as the report's code has it
     "resnet18": 11_279_112,
