@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from thumbnet import checkpoint
 from thumbnet.build import build_model, resolve
@@ -21,11 +22,15 @@ from thumbnet.data.synthetic import synthesize
 from thumbnet.errors import CheckpointError, DataError, DivergedError
 from thumbnet.evaluation.evaluate import Judge, Scores
 from thumbnet.model_folder import read_model
+from thumbnet.models.registry import create_model
 from thumbnet.recipe import RecipeSpec
 from thumbnet.recipes.parse import with_overrides
 from thumbnet.recipes.registry import dump_recipe, load_recipe, recipe_names
 from thumbnet.runs import RunFolder
+from thumbnet.training import begin, session
+from thumbnet.training.engine import Measured, Picks
 from thumbnet.training.events import EpochEnded, Event, Observer, Stepped
+from thumbnet.training.phases import Plan
 from thumbnet.training.session import resume, train
 from thumbnet.training.trainer import COLUMNS, Result
 
@@ -49,7 +54,7 @@ SMALL = {
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
     folder = tmp_path_factory.mktemp("data")
-    return synthesize(folder / "packed", num_classes=4, train_per_class=3, val_per_class=4)
+    return synthesize(folder / "packed", num_classes=4, train_per_class=3, val_per_class=2)
 
 
 @pytest.fixture
@@ -59,20 +64,45 @@ def folder() -> Iterator[Path]:
         yield Path(path)
 
 
+HEAVY = {"densenet_network1", "densenet_network2"}  # GFLOP an image; they take any size
+
+
 def tiny(name: str, data: PackedDataset, **changes: Any) -> RecipeSpec:
     """Return a recipe of two steps an epoch, with an epoch a phase but at least two in all."""
     recipe = load_recipe(name)
-    num_images = len(apply_protocol(data, recipe.data.protocol).fit)
-    settings: dict[str, Any] = {"training.batch_size": num_images // 2}
-    for number in range(len(recipe.phases)):
+    settings: dict[str, Any] = {"training.batch_size": 2}
+    if recipe.model.name in HEAVY:
+        settings["preprocess.image_size"] = 32
+    elif recipe.preprocess.image_size > 64:
+        settings["preprocess.image_size"] = 64
+    for number, phase in enumerate(recipe.phases):
         settings[f"phases.{number}.epochs"] = 1 if len(recipe.phases) > 1 else 2
+        settings[f"phases.{number}.steps_per_epoch"] = 2
         settings[f"phases.{number}.batch_size"] = None
+        if recipe.model.name in HEAVY and phase.image_size is not None:
+            settings[f"phases.{number}.image_size"] = max(16, phase.image_size // 2)
     given = {key.replace("__", "."): value for key, value in changes.items()}
     return with_overrides(recipe, settings | given, name)
 
 
+@pytest.fixture(scope="module")
+def same_engine() -> Iterator[None]:
+    """Have nothing measured: how the engine picks is tested elsewhere."""
+
+    def measured(_recipe: RecipeSpec, plan: Plan, _model: nn.Module, device: str) -> Measured:
+        picks = Picks(device, "fp32", "channels_last", torch.get_num_threads())
+        return Measured(picks, (0.01,) * len(plan.phases), 0.001, 1000)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "measured_picks", measured)
+        yield
+
+
 def small(data: PackedDataset, **changes: Any) -> RecipeSpec:
-    recipe = with_overrides(tiny("thumbnet/quick", data), SMALL, "small")
+    num_images = len(apply_protocol(data, "holdout").fit)
+    whole_epochs = {f"phases.{number}.steps_per_epoch": None for number in range(3)}
+    changed = {**SMALL, **whole_epochs, "training.batch_size": num_images // 2}
+    recipe = with_overrides(tiny("thumbnet/quick", data), changed, "small")
     given = {key.replace("__", "."): value for key, value in changes.items()}
     return with_overrides(recipe, given, "small")
 
@@ -121,10 +151,31 @@ def contents(run: RunFolder, without: Sequence[str] | set[str] = ()) -> dict[str
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def whole(request: pytest.FixtureRequest, data: PackedDataset) -> Iterator[Result]:
+def whole(
+    request: pytest.FixtureRequest, data: PackedDataset, same_engine: None
+) -> Iterator[Result]:
     """Train a recipe in one go."""
+    if load_recipe(request.param).ensemble is not None:
+        pytest.skip("an ensemble is judged, not trained")
+    if load_recipe(request.param).model.pretrained:
+        request.getfixturevalue("public_weights")
     with tempfile.TemporaryDirectory() as path:
         yield train(tiny(request.param, data), data, out=Path(path) / "whole")
+
+
+@pytest.fixture(scope="module")
+def public_weights() -> Iterator[None]:
+    """Put freshly drawn weights of 1000 classes where the download would be."""
+
+    def drawn(model: str, given: object) -> Path:
+        torch.manual_seed(1)
+        path = Path(folder, f"{model}.pth")
+        torch.save(create_model(model, 1000).state_dict(), path)
+        return path
+
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(begin, "pretrained_file", drawn)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,7 @@ from thumbnet.recipe.optim import (
 )
 from thumbnet.recipe.spec import (
     DataSpec,
+    EnsembleSpec,
     MeanStd,
     ModelSpec,
     PhaseSpec,
@@ -85,6 +86,7 @@ __all__ = [
     "CutMixSpec",
     "CyclicSpec",
     "DataSpec",
+    "EnsembleSpec",
     "EqualizeSpec",
     "EraseSpec",
     "ExponentialSpec",
