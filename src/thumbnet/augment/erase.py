@@ -1,7 +1,5 @@
 """Parts of the image go: cells of a coarse grid, or one rectangle."""
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
@@ -30,20 +28,12 @@ def coarse_dropout(
     kept = drawn >= p.view(-1, 1, 1, 1)
     if channels > 1:
         kept = torch.where(apart.view(-1, 1, 1, 1), kept, kept[:, :1])
-    spread = _spread(size, most, images.device)[cells][:, None]  # (B, 1, S, most)
-    mask = torch.matmul(torch.matmul(spread, kept.float()), spread.mT)
-    return images * mask
-
-
-@lru_cache(maxsize=16)
-def _spread(size: int, most: int, device: torch.device) -> Tensor:
-    """Return for each number of cells along a side which pixel lies in which cell.
-
-    Shapes: -> (most + 1, size, most) of 0 and 1
-    """
-    counts = torch.arange(most + 1)[:, None]
-    cell = torch.arange(size) * counts // size
-    return (cell[..., None] == torch.arange(most)).float().to(device)
+    cell = torch.arange(size, device=images.device) * cells[:, None] // size  # (B, S)
+    cols = cell[:, None, None].expand(batch, channels, most, size)
+    strips = kept.gather(3, cols).float().view(-1, size)  # a line of pixels for each line of cells
+    first = torch.arange(batch * channels, device=images.device).view(batch, channels, 1) * most
+    mask = strips.index_select(0, (first + cell[:, None]).view(-1))
+    return images * mask.view_as(images)
 
 
 def erase(

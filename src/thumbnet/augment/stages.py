@@ -36,11 +36,12 @@ Work = Callable[..., Tensor]  # images (B, C, S, S) and columns of the table by 
 class Stage:
     """One operation, or several that became one, with its table on the device of the images.
 
-    Who is active is known on the host, so no step waits for the device to say.
+    Who is active is known on the host, so no step waits for the device to say. `exact` stages
+    move pixels only, and take bytes as well as floats.
     """
 
-    def __init__(self, active: Array, table: Table, work: Work) -> None:
-        self.active, self._work = active, work
+    def __init__(self, active: Array, table: Table, work: Work, *, exact: bool = False) -> None:
+        self.active, self.exact, self._work = active, exact, work
         self._table = {
             name: torch.from_numpy(
                 np.ascontiguousarray(column, np.float32 if column.dtype == np.float64 else None)
@@ -54,7 +55,7 @@ class Stage:
 
         The pixels given may be written over.
 
-        Shapes: images (B, C, S, S) float32 -> (B, C, S, S)
+        Shapes: images (B, C, S, S) -> (B, C, S, S)
         """
         where = np.flatnonzero(self.active[first : first + len(images)])
         if not len(where):
@@ -81,7 +82,8 @@ class Stage:
 
 def _put_back(images: Tensor, index: Tensor, done: Tensor) -> Tensor:
     lines, new = images.view(len(images), -1), done.reshape(len(done), -1)
-    if images.device.type == "cpu" and lines.shape[1] % 2 == 0:  # pairs take half the time
+    step = 8 // images.element_size()
+    if images.device.type == "cpu" and lines.shape[1] % step == 0:  # eight bytes at a time
         lines, new = lines.view(torch.float64), new.view(torch.float64)
     lines.index_copy_(0, index, new)
     return images
@@ -99,7 +101,7 @@ class IndexStage(Stage):
             for name, column in {**leaf.table, "active": leaf.active}.items()
             if name != "happens"
         }
-        super().__init__(active, table, self._move)
+        super().__init__(active, table, self._move, exact=True)
 
     def packed(self, images: Tensor, first: int) -> Tensor:
         """Move the pixels of packed images.
@@ -177,7 +179,8 @@ def flip_stages(leaves: Sequence[Leaf]) -> list[Stage]:
         along = [leaf.active for leaf in leaves if getattr(leaf.spec, "axis", "horizontal") == axis]
         if along:
             mirrored = np.logical_xor.reduce(along)
-            stages.append(Stage(mirrored, {}, partial(torch.flip, dims=(dimension,))))
+            work = partial(torch.flip, dims=(dimension,))
+            stages.append(Stage(mirrored, {}, work, exact=True))
     return stages
 
 

@@ -14,6 +14,7 @@ def warp(images: Tensor, matrix: Tensor, fill_value: Tensor, runs: Sequence[Run]
 
     Outside of the image lies what `fill` says: `fill_value`, the edge pixel, or the image again,
     mirrored (`symmetric` repeats the edge pixel, `reflect` does not) or in the same direction.
+    The pixels given may be written over.
 
     Args: runs cut the batch into images of one fill and interpolation
     Shapes: images (B, C, S, S); matrix (B, 2, 3); fill_value (B,) -> (B, C, S, S)
@@ -31,7 +32,7 @@ def warp(images: Tensor, matrix: Tensor, fill_value: Tensor, runs: Sequence[Run]
 def _read(images: Tensor, grid: Tensor, value: Tensor, fill: str, interpolation: str) -> Tensor:
     size = images.shape[-1]
     if fill == "constant":
-        return _sample(images - value, grid, interpolation, "zeros").add_(value)
+        return _sample(images.sub_(value), grid, interpolation, "zeros").add_(value)
     if fill == "reflect":  # the mirror stands in the edge pixels' centers
         grid = grid * (size / (size - 1))
         return _sample(images, grid, interpolation, "reflection", align_corners=True)

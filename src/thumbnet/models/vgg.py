@@ -1,11 +1,13 @@
 """VGG in two shapes: eleven layers of zheng2018's, nine small convolutions of bastidas2017's."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 from torch import Tensor, nn
 
 from thumbnet.models.blocks import (
     SameConv2d,
+    check_choice,
     check_image_size,
     conv_norm_relu,
     init_as_keras,
@@ -16,6 +18,8 @@ from thumbnet.models.registry import register_model
 
 IMAGE_SIZE = 64
 ZHENG_WIDTHS = (64, 128, 256, 512)
+
+Norm = Literal["batch", "dropout"]
 
 
 class Vgg(nn.Module):
@@ -60,25 +64,45 @@ def vgg11_zheng(num_classes: int, in_channels: int = 3, dropout: float = 0.5) ->
     return model
 
 
-def _conv(in_channels: int, out_channels: int, size: tuple[int, int], stride: int = 1) -> nn.Module:
-    return conv_norm_relu(SameConv2d(in_channels, out_channels, size, stride, bias=False))
+def _like_features(in_channels: int, norm: Norm) -> Iterable[nn.Module]:
+    def conv(
+        in_channels: int, out_channels: int, size: tuple[int, int], stride: int = 1
+    ) -> nn.Module:
+        if norm == "batch":
+            layer = SameConv2d(in_channels, out_channels, size, stride, bias=False)
+            return conv_norm_relu(layer)
+        layer = SameConv2d(in_channels, out_channels, size, stride)
+        return nn.Sequential(layer, nn.ReLU(inplace=True))
+
+    def pool(stride: int) -> nn.Module:
+        layer = nn.MaxPool2d(2, stride=stride)
+        return layer if norm == "batch" else nn.Sequential(layer, make_dropout(0.25))
+
+    yield conv(in_channels, 32, (2, 2), stride=2)
+    for size in ((1, 2), (2, 1), (1, 2), (2, 1), (1, 2)):
+        yield conv(32, 32, size)
+    yield from (pool(2), conv(32, 64, (2, 2)), conv(64, 64, (2, 2)))
+    yield from (pool(1), conv(64, 32, (3, 3)), pool(1))
 
 
 @register_model(head="fc", image_size=IMAGE_SIZE)
-def vgg_like(num_classes: int, in_channels: int = 3) -> nn.Module:
+def vgg_like(num_classes: int, in_channels: int = 3, norm: Norm = "batch") -> nn.Module:
     """Nine small convolutions with batch norm, mostly 1x2 and 2x1, one hidden layer of 1024.
 
     Chosen, as the report does not say: convolutions are padded to keep the size ('same'), pools
     are not (Keras' default), so the last map has 14x14 pixels; no bias before a norm; Keras'
     first weights; ReLU after the hidden layer, whose width is damaged in the text.
 
+    Args:
+        norm: "batch", or "dropout" for what the report had before: dropout of .25 after each pool
+            and .5 in the hidden layer (chosen, as in Keras' examples), and no norm
+    Raises: RecipeError for another norm
     Source: bastidas2017, VGG-Like
     """
-    features = [_conv(in_channels, 32, (2, 2), stride=2)]
-    features += [_conv(32, 32, size) for size in ((1, 2), (2, 1), (1, 2), (2, 1), (1, 2))]
-    features += [nn.MaxPool2d(2), _conv(32, 64, (2, 2)), _conv(64, 64, (2, 2))]
-    features += [nn.MaxPool2d(2, stride=1), _conv(64, 32, (3, 3)), nn.MaxPool2d(2, stride=1)]
-    hidden = [nn.Flatten(), nn.Linear(32 * 14 * 14, 1024), nn.ReLU(inplace=True)]
-    model = Vgg(num_classes, features, hidden)
+    check_choice("model 'vgg_like': norm", norm, ("batch", "dropout"))
+    hidden: list[nn.Module] = [nn.Flatten(), nn.Linear(32 * 14 * 14, 1024), nn.ReLU(inplace=True)]
+    if norm == "dropout":
+        hidden.append(make_dropout(0.5))
+    model = Vgg(num_classes, _like_features(in_channels, norm), hidden)
     model.apply(init_as_keras)
     return model

@@ -140,13 +140,14 @@ def warped(image: Image, steps: list[tuple[Any, Row]]) -> Image:
 
 def recolored(image: Image, spec: Any, row: Row) -> Image:
     """Do an affine map of the color, without cutting off."""
-    factor: NDArray[np.float64] = np.asarray(row["factor"])
+    factor: Image = np.asarray(row["factor"], dtype=np.float64)
     if isinstance(spec, MultiplySpec):
         return image * factor
     if isinstance(spec, SaturationSpec):
-        return factor * image + (1 - factor) * (image @ GREY)[..., None]
+        mixed: Image = factor * image + (1 - factor) * (image @ GREY)[..., None]
+        return mixed
     assert isinstance(spec, ContrastSpec)
-    middle = 128.0 if spec.around == "middle" else float((image @ GREY).mean())
+    middle = np.float64(128 if spec.around == "middle" else (image @ GREY).mean())
     spread: Image = image - middle
     return spread * factor + middle
 

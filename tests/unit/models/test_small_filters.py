@@ -4,13 +4,14 @@ import pytest
 import torch
 from torch import nn
 
+from thumbnet.errors import RecipeError
 from thumbnet.models.registry import create_model
 from thumbnet.models.taps import taps
 
 
-def on_meta(name: str) -> nn.Module:
+def on_meta(name: str, **options: str) -> nn.Module:
     with torch.device("meta"):
-        return create_model(name, 200).eval()
+        return create_model(name, 200, **options).eval()
 
 
 def maps(name: str, layers: list[str], image_size: int = 64) -> list[tuple[int, ...]]:
@@ -47,6 +48,18 @@ def test_vgg_like_convolutions() -> None:
     ]
     layers = ["features.5", "features.8", "features.9", "features.11"]
     assert maps("vgg_like", layers) == [(32, 32, 32), (64, 16, 16), (64, 15, 15), (32, 14, 14)]
+
+
+def test_vgg_like_can_drop_where_it_norms() -> None:
+    plain, model = on_meta("vgg_like"), on_meta("vgg_like", norm="dropout")
+    assert kernels(model) == kernels(plain)
+    rates = [module.p for module in model.modules() if isinstance(module, nn.Dropout)]
+    assert rates == [0.25, 0.25, 0.25, 0.5]
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+    assert not any(isinstance(module, nn.Dropout) for module in plain.modules())
+    assert model(torch.empty(2, 3, 64, 64, device="meta")).shape == (2, 200)
+    with pytest.raises(RecipeError, match=r"norm='bach'; did you mean 'batch'"):
+        on_meta("vgg_like", norm="bach")
 
 
 @pytest.mark.parametrize(("name", "count"), [("vgg_like", 9), ("inceptionv3_like", 48)])

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from thumbnet.models.registry import create_model
@@ -48,7 +49,9 @@ def pick(spec: RecipeSpec = RECIPE, device: str = "cpu") -> Measured:
 
 def test_measures_the_batches_of_every_phase(meter: Meter) -> None:
     measured = pick()
-    assert meter.calls == [(MODEL, RECIPE.training, [(8, 1, 28, 28), (4, 1, 32, 32)], 28, "cpu")]
+    ((*given, optimizer_of),) = meter.calls
+    assert given == [MODEL, RECIPE.training, [(8, 1, 28, 28), (4, 1, 32, 32)], 28, "cpu"]
+    assert isinstance(optimizer_of(MODEL), torch.optim.SGD)
     assert measured.picks.threads == 1
 
 
