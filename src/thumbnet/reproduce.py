@@ -14,6 +14,7 @@ from thumbnet.inference import load_predictor
 from thumbnet.recipe import RecipeSpec
 from thumbnet.recipes.registry import SOURCES, load_recipe, recipe_names
 from thumbnet.runs import RunFolder, list_runs
+from thumbnet.training.engine import Picks
 from thumbnet.training.events import Observer
 from thumbnet.training.session import foretell, resume, train
 
@@ -33,6 +34,7 @@ class Row:
     total_s: float
     images_per_s: float
     peak_bytes: float
+    picks: Picks
 
     def cost(self, price_per_hour: float) -> float:
         """Return the price of the row, in the unit of the price."""
@@ -96,7 +98,8 @@ def foretell_row(recipe: RecipeSpec, dataset: PackedDataset, device: str | None 
         for phase, step_s in zip(told.plan.phases, told.forecast.step_s, strict=True)
     )
     total_s = told.forecast.total_s * len(members)
-    return Row(recipe, members, total_s, images / steps_s, told.forecast.peak_bytes)
+    rate, picks = images / steps_s, told.measured.picks
+    return Row(recipe, members, total_s, rate, told.forecast.peak_bytes, picks)
 
 
 def reproduce(

@@ -1,16 +1,37 @@
-"""Our own recipes, tuned on the watched part of `holdout`; official val is only reported."""
+"""Our own recipes, tuned on the watched part of `holdout`; official val is only reported.
+
+A tuned row has the network, the input and the number of parameters of a published one; its
+training is free.
+"""
 
 from thumbnet.recipe import (
+    AugmentSpec,
+    CutMixSpec,
+    EraseSpec,
     FlipSpec,
+    MixUpSpec,
     ModelSpec,
+    MuonSpec,
+    NoMixSpec,
+    OneCycleSpec,
     PadCropSpec,
     PhaseSpec,
+    PreprocessSpec,
+    RandomCropSpec,
     RecipeSpec,
     SgdSpec,
     TrainingSpec,
     TriangularSpec,
+    TrivialAugmentSpec,
 )
 from thumbnet.recipes.registry import recipe
+
+SGD = SgdSpec(momentum=0.9, nesterov=True, weight_decay=5e-4, decay_on="weights")
+MIXES = (CutMixSpec(alpha=1.0, share=0.5), MixUpSpec(alpha=0.2, share=0.25), NoMixSpec(share=0.25))
+
+
+def _shifted(pad: int) -> tuple[AugmentSpec, ...]:
+    return (FlipSpec(), PadCropSpec(pad=pad))
 
 
 @recipe
@@ -20,11 +41,11 @@ def quick() -> RecipeSpec:
         name="thumbnet/quick",
         summary="a small network in minutes on a CPU: epochs at 32, 48, then 64 px",
         model=ModelSpec(name="thumbnet_quick"),
-        optimizer=SgdSpec(momentum=0.9, nesterov=True, weight_decay=5e-4, decay_on="weights"),
+        optimizer=SGD,
         training=TrainingSpec(
             batch_size=256,
             schedule=TriangularSpec(lr=0.8, warmup=0.15),
-            augment=(FlipSpec(), PadCropSpec(pad=3)),
+            augment=_shifted(3),
             label_smoothing=0.1,
             drop_last=True,
         ),
@@ -34,3 +55,135 @@ def quick() -> RecipeSpec:
             PhaseSpec(epochs=1, image_size=64),
         ),
     )
+
+
+@recipe
+def lenet5_tuned() -> RecipeSpec:
+    """LeNet-5 on the same 28x28 grey images, with Muon and shifts, three times as long."""
+    return RecipeSpec(
+        name="thumbnet/lenet5-tuned",
+        summary="vonmartens2019/lenet5 with Muon, flips and shifts",
+        model=ModelSpec(name="lenet5"),
+        preprocess=PreprocessSpec(image_size=28, color="grey", normalize="overall"),
+        optimizer=MuonSpec(momentum=0.95),
+        training=TrainingSpec(
+            batch_size=128,
+            schedule=TriangularSpec(lr=0.02, warmup=0.15),
+            augment=_shifted(2),
+            drop_last=True,
+        ),
+        phases=(PhaseSpec(epochs=120),),
+    )
+
+
+@recipe
+def resnet18_tuned() -> RecipeSpec:
+    """ResNet-18 with its ImageNet stem, sizes growing to 64 px."""
+    return RecipeSpec(
+        name="thumbnet/resnet18-tuned",
+        summary="vonmartens2019/resnet18 without its slips, epochs at 32, 48, then 64 px",
+        model=ModelSpec(name="resnet18"),
+        optimizer=SGD,
+        training=TrainingSpec(
+            batch_size=128,
+            schedule=TriangularSpec(lr=0.2, warmup=0.15),
+            label_smoothing=0.1,
+            drop_last=True,
+        ),
+        phases=(
+            PhaseSpec(epochs=14, image_size=32, augment=_shifted(2)),
+            PhaseSpec(epochs=5, image_size=48, augment=_shifted(3)),
+            PhaseSpec(epochs=6, image_size=64, augment=_shifted(4)),
+        ),
+    )
+
+
+@recipe
+def squeezenet_tuned() -> RecipeSpec:
+    """SqueezeNet 1.1 with Muon, which does without batch norm, sizes growing to 64 px."""
+    return RecipeSpec(
+        name="thumbnet/squeezenet-tuned",
+        summary="vonmartens2019/squeezenet with Muon, epochs at 48, then 64 px",
+        model=ModelSpec(name="squeezenet1_1", args={"dropout": 0.2}),
+        optimizer=MuonSpec(momentum=0.95, weight_decay=0.01, decay_on="weights", clip_norm=1.0),
+        training=TrainingSpec(
+            batch_size=128,
+            schedule=TriangularSpec(lr=0.02, warmup=0.1),
+            label_smoothing=0.1,
+            drop_last=True,
+        ),
+        phases=(
+            PhaseSpec(epochs=20, image_size=48, augment=_shifted(3)),
+            PhaseSpec(epochs=20, image_size=64, augment=_shifted(4)),
+        ),
+    )
+
+
+@recipe
+def alexnet_prelu_tuned() -> RecipeSpec:
+    """PReLU AlexNet on windows of 60 px, one cycle with RandAugment's heirs."""
+    return RecipeSpec(
+        name="thumbnet/alexnet-prelu-tuned",
+        summary="hansen2015/alexnet-prelu with one cycle and stronger augmentation",
+        model=ModelSpec(name="alexnet_prelu"),
+        preprocess=PreprocessSpec(image_size=64, crop=60),
+        optimizer=MuonSpec(momentum=0.95, weight_decay=0.01, decay_on="weights", clip_norm=1.0),
+        training=TrainingSpec(
+            batch_size=256,
+            schedule=TriangularSpec(lr=0.02, warmup=0.1),
+            augment=(RandomCropSpec(size=60), FlipSpec(), EraseSpec(p=0.25)),
+            label_smoothing=0.1,
+            drop_last=True,
+        ),
+        phases=(PhaseSpec(epochs=60),),
+    )
+
+
+def _long(row: str, network: str, *, epochs: int, lr: float = 0.4, batch: int = 256) -> RecipeSpec:
+    """Return a long training of a network with batch norm, as a GPU does it in minutes."""
+    return RecipeSpec(
+        name=f"thumbnet/{row}-tuned",
+        summary=f"{network} with one cycle, TrivialAugment, CutMix and MixUp",
+        model=ModelSpec(name=network),
+        optimizer=SGD,
+        training=TrainingSpec(
+            batch_size=batch,
+            schedule=OneCycleSpec(lr=lr),
+            augment=(FlipSpec(), PadCropSpec(pad=4), TrivialAugmentSpec()),
+            mix=MIXES,
+            label_smoothing=0.1,
+            ema_decay=0.999,
+            drop_last=True,
+        ),
+        phases=(PhaseSpec(epochs=epochs),),
+    )
+
+
+@recipe
+def alchnet19_tuned() -> RecipeSpec:
+    """AlchNet19 as published, trained as nets are today."""
+    return _long("alchnet19", "alchnet19", epochs=80, lr=0.2)
+
+
+@recipe
+def inceptionv3_like_tuned() -> RecipeSpec:
+    """The InceptionV3-like network, trained as nets are today."""
+    return _long("inceptionv3-like", "inceptionv3_like", epochs=80)
+
+
+@recipe
+def network2_tuned() -> RecipeSpec:
+    """Densely connected network 2, trained as nets are today."""
+    return _long("network2", "densenet_network2", epochs=80, lr=0.2, batch=128)
+
+
+@recipe
+def resnet34_tuned() -> RecipeSpec:
+    """ResNet-34 with a stem for small images."""
+    return _long("resnet34", "resnet34_3x3", epochs=80)
+
+
+@recipe
+def fractalnet_tuned() -> RecipeSpec:
+    """FractalNet, wished for by bastidas2017."""
+    return _long("fractalnet", "fractalnet", epochs=80, lr=0.2)
