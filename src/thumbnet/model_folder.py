@@ -39,7 +39,7 @@ class TrainedModel:
 def write_config(folder: Path, trained: TrainedModel) -> None:
     """Write the configuration beside which `write_weights` puts the weights."""
     preprocess = trained.preprocess
-    size, channels = preprocess.image_size, preprocess.in_channels
+    size, channels = preprocess.input_size, preprocess.in_channels
     config = {
         "architecture": trained.architecture,
         "num_classes": trained.num_classes,
@@ -51,7 +51,7 @@ def write_config(folder: Path, trained: TrainedModel) -> None:
             "mean": list(preprocess.mean),
             "std": list(preprocess.std),
             "interpolation": "bilinear",
-            "crop_pct": 1.0,
+            "crop_pct": size / preprocess.image_size,
         },
         "thumbnet": {
             "schema_version": SCHEMA_VERSION,

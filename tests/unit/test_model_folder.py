@@ -141,7 +141,7 @@ def test_a_configuration_that_lacks_a_key_is_refused(folder: Path, lost: str) ->
         lambda c: c["thumbnet"].update(num_outputs=0),
         lambda c: c["thumbnet"].update(num_outputs="5"),
         lambda c: c["thumbnet"].update(preprocess={"mean": 1, "std": 2}),
-        lambda c: c["thumbnet"]["preprocess"].update(crop=3),
+        lambda c: c["thumbnet"]["preprocess"].update(crp=3),
     ],
 )
 def test_a_configuration_of_wrong_values_is_refused(

@@ -62,7 +62,7 @@ def lenet5_tuned() -> RecipeSpec:
     """LeNet-5 on the same 28x28 grey images, with Muon and shifts, three times as long."""
     return RecipeSpec(
         name="thumbnet/lenet5-tuned",
-        summary="vonmartens2019/lenet5 with Muon, flips and shifts",
+        summary="LeNet-5 with Muon, flips and shifts",
         model=ModelSpec(name="lenet5"),
         preprocess=PreprocessSpec(image_size=28, color="grey", normalize="overall"),
         optimizer=MuonSpec(momentum=0.95),
@@ -81,7 +81,7 @@ def resnet18_tuned() -> RecipeSpec:
     """ResNet-18 with its ImageNet stem, sizes growing to 64 px."""
     return RecipeSpec(
         name="thumbnet/resnet18-tuned",
-        summary="vonmartens2019/resnet18 without its slips, epochs at 32, 48, then 64 px",
+        summary="ResNet-18, 7x7 stem, epochs at 32, 48, then 64 px",
         model=ModelSpec(name="resnet18"),
         optimizer=SGD,
         training=TrainingSpec(
@@ -103,7 +103,7 @@ def squeezenet_tuned() -> RecipeSpec:
     """SqueezeNet 1.1 with Muon, which does without batch norm, sizes growing to 64 px."""
     return RecipeSpec(
         name="thumbnet/squeezenet-tuned",
-        summary="vonmartens2019/squeezenet with Muon, epochs at 48, then 64 px",
+        summary="SqueezeNet 1.1 with Muon, epochs at 48, then 64 px",
         model=ModelSpec(name="squeezenet1_1", args={"dropout": 0.2}),
         optimizer=MuonSpec(momentum=0.95, weight_decay=0.01, decay_on="weights", clip_norm=1.0),
         training=TrainingSpec(
@@ -121,10 +121,10 @@ def squeezenet_tuned() -> RecipeSpec:
 
 @recipe
 def alexnet_prelu_tuned() -> RecipeSpec:
-    """PReLU AlexNet on windows of 60 px, one cycle with RandAugment's heirs."""
+    """PReLU AlexNet on windows of 60 px, with Muon and erased rectangles."""
     return RecipeSpec(
         name="thumbnet/alexnet-prelu-tuned",
-        summary="hansen2015/alexnet-prelu with one cycle and stronger augmentation",
+        summary="PReLU AlexNet with Muon and erased rectangles",
         model=ModelSpec(name="alexnet_prelu"),
         preprocess=PreprocessSpec(image_size=64, crop=60),
         optimizer=MuonSpec(momentum=0.95, weight_decay=0.01, decay_on="weights", clip_norm=1.0),
@@ -143,7 +143,7 @@ def _long(row: str, network: str, *, epochs: int, lr: float = 0.4, batch: int = 
     """Return a long training of a network with batch norm, as a GPU does it in minutes."""
     return RecipeSpec(
         name=f"thumbnet/{row}-tuned",
-        summary=f"{network} with one cycle, TrivialAugment, CutMix and MixUp",
+        summary="one cycle, TrivialAugment, CutMix and MixUp",
         model=ModelSpec(name=network),
         optimizer=SGD,
         training=TrainingSpec(
