@@ -82,12 +82,10 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from None
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle raises whatever its bytes happen to lead to
-        reason = (str(error) or type(error).__name__).partition("\n")[0]
+    except Exception:  # a damaged pickle raises whatever its bytes happen to lead to
         raise CheckpointError(
-            f"{path} cannot be read as tensors by name; it is damaged, or it is a pickle of "
-            f"something else, which is never run ({reason}); save model.state_dict() by torch.save "
-            "or as .safetensors and use that"
+            f"{path} cannot be read as tensors by name: it is damaged, or a pickle of something "
+            f"else, which is never run; {_WANTED}"
         ) from None
     if not isinstance(content, Mapping):
         raise CheckpointError(f"{path} holds a {type(content).__name__}; {_WANTED}")

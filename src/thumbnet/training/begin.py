@@ -34,7 +34,7 @@ def begin(
         file, kind = folder / WEIGHTS, "run"
     elif recipe.model.pretrained:
         file, kind = pretrained_file(recipe.model.name, weights), "pretrained"
-        load_pretrained(model, read_state_dict(file), model_entry(recipe.model.name).head)
+        _load_public(model, recipe, file)
     else:
         return {}
     return {"kind": kind, "path": str(file.resolve()), "sha256": digest(file)}
@@ -53,7 +53,15 @@ def begin_again(
     if begun["kind"] == "run":
         start_from(model, recipe, dataset, file.parent)
     else:
-        load_pretrained(model, read_state_dict(file), model_entry(recipe.model.name).head)
+        _load_public(model, recipe, file)
+
+
+def _load_public(model: nn.Module, recipe: RecipeSpec, file: Path) -> None:
+    tensors = read_state_dict(file)
+    try:
+        load_pretrained(model, tensors, model_entry(recipe.model.name).head)
+    except CheckpointError as error:
+        raise CheckpointError(f"{file}: {error}") from None
 
 
 def start_from(model: nn.Module, recipe: RecipeSpec, dataset: PackedDataset, folder: Path) -> None:

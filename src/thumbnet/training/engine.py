@@ -213,18 +213,39 @@ def _whole_step(
     probe: int,
     optimizer_of: OptimizerOf,
 ) -> float:
-    """Return the seconds of a step, drawn in a line from two smaller batches where it is slow."""
+    """Return the seconds of a step, drawn in a line from two smaller batches where it is slow.
+
+    An image takes at least half of its share of the larger batch, so that noise in two short
+    times cannot make it free. The optimizer's part does not grow with the batch.
+    """
     batch = min(probe, shape[0])
-    step_s = _time_steps(model, picks, (batch, *shape[1:]), 0, optimizer_of)
+    step_s = _time_steps(model, picks, (batch, *shape[1:]), 0)
     image_s = step_s / batch
     known = 1
     while 2 * batch < shape[0] and (known == 1 or step_s < FORECAST_S / 2):
         larger = min(shape[0], max(4 * batch, int(batch * FORECAST_S / step_s)))
         known += 1
-        larger_s = _time_steps(model, picks, (larger, *shape[1:]), 0, optimizer_of)
-        image_s = max(0.0, larger_s - step_s) / (larger - batch)
+        larger_s = _time_steps(model, picks, (larger, *shape[1:]), 0)
+        image_s = max(0.5 * larger_s / larger, (larger_s - step_s) / (larger - batch))
         batch, step_s = larger, larger_s
-    return step_s + image_s * (shape[0] - batch)
+    return step_s + image_s * (shape[0] - batch) + _time_update(model, picks, optimizer_of)
+
+
+def _time_update(model: nn.Module, picks: Picks, optimizer_of: OptimizerOf) -> float:
+    """Return the seconds of the optimizer's part of a step: the second, the first makes room."""
+    engine = Engine(picks)
+    model = engine.place(model).train()
+    optimizer = optimizer_of(model)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    with engine.threads():
+        for _ in range(2):
+            started = perf_counter()
+            optimizer.step()
+            next(model.parameters()).amax().item()  # waits for the device
+            update_s = perf_counter() - started
+    model.zero_grad(set_to_none=True)
+    return update_s
 
 
 def _time_steps(
@@ -232,15 +253,13 @@ def _time_steps(
     picks: Picks,
     shape: tuple[int, int, int, int],
     budget_s: float,
-    optimizer_of: OptimizerOf | None = None,
 ) -> float:
-    """Return the least time of a step in seconds: one to warm up, then as many as fit, or one.
+    """Return the least time of forward and backward in seconds.
 
-    Args: optimizer_of adds an optimizer's part to forward and backward.
+    One pass to warm up, then as many as fit into the budget, or one.
     """
     engine = Engine(picks)
     model = engine.place(model).train()
-    optimizer = optimizer_of(model) if optimizer_of is not None else None
     images = engine.formatted(torch.zeros(shape, device=engine.device))
     labels = torch.zeros(shape[0], dtype=torch.int64, device=engine.device)
     begun, times = perf_counter(), list[float]()
@@ -251,8 +270,6 @@ def _time_steps(
                 logits = model(images)
             loss = F.cross_entropy(logits.float(), labels)
             loss.backward()  # type: ignore[no-untyped-call]
-            if optimizer is not None:
-                optimizer.step()
             model.zero_grad(set_to_none=True)
             loss.item()  # waits for the device
             times.append(perf_counter() - started)

@@ -20,7 +20,7 @@ from thumbnet.recipe import RecipeSpec
 from thumbnet.training.engine import Measured, Picks, measure
 from thumbnet.training.phases import Plan
 
-VERSION = 3  # of how picks are measured
+VERSION = 4  # of how picks are measured
 
 
 def measured_picks(recipe: RecipeSpec, plan: Plan, model: nn.Module, device: str) -> Measured:

@@ -111,7 +111,8 @@ def foretell(
     plan = Plan(recipe, len(protocol.fit.indices))
     measured = measured or measured_picks(recipe, plan, model, find_device(device))
     ema = recipe.training.ema_decay is not None
-    forecast = make_forecast(plan, measured, model, len(protocol.watch.indices), ema)
+    num_watched = len(protocol.watch.indices)
+    forecast = make_forecast(plan, measured, model, num_watched, ema, dataset.image_size)
     return Foretold(plan, measured, forecast)
 
 

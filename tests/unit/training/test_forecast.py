@@ -46,3 +46,8 @@ def test_memory_counts_weights_activations_and_the_largest_phase() -> None:
     assert peak("rgb", ema=False) == 350e6 + 3 * 4000 + 7000 + images  # gradient, momentum
     assert peak("rgb", ema=True) - peak("rgb", ema=False) == 4000
     assert peak("rgb", ema=False) - peak("grey", ema=False) == images * 2 / 3
+
+
+def test_memory_counts_images_as_they_are_packed_not_as_they_are_scaled_up() -> None:
+    forecast = make_forecast(plan(), MEASURED, MODEL, 50, ema=False, packed_size=15)
+    assert forecast.peak_bytes == 350e6 + 3 * 4000 + 7000 + 100 * 15 * 15 * 3
