@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from thumbnet.inference import evaluate, load_predictor
     from thumbnet.models.registry import create_model
     from thumbnet.recipes.registry import load_recipe
-    from thumbnet.training.session import resume, train
+    from thumbnet.training.session import replay, resume, train
 
 _HOMES = {
     "create_model": "thumbnet.models.registry",
@@ -21,6 +21,7 @@ _HOMES = {
     "load_dataset": "thumbnet.data.sources",
     "load_predictor": "thumbnet.inference",
     "load_recipe": "thumbnet.recipes.registry",
+    "replay": "thumbnet.training.session",
     "resume": "thumbnet.training.session",
     "train": "thumbnet.training.session",
 }
@@ -32,6 +33,7 @@ __all__ = [
     "load_dataset",
     "load_predictor",
     "load_recipe",
+    "replay",
     "resume",
     "train",
 ]
