@@ -1,0 +1,1 @@
+"""A challenge with hidden labels: submissions, quota, scoreboard. Nothing here imports torch."""
