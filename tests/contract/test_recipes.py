@@ -1,23 +1,30 @@
 """What every built-in recipe promises: it trains, is kept, and goes on after a stop as if none."""
 
-import csv
 import json
 import math
-import signal
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.contract.driver import (
+    assert_same_end,
+    contents,
+    interrupt,
+    rows,
+    saved_step,
+    small,
+    tiny,
+    weights,
+)
 from torch import nn
 
 from thumbnet import checkpoint
 from thumbnet.build import build_model, resolve
-from thumbnet.checkpoint import load_tensors
+from thumbnet.checkpoint import load_tensors, save_tensors
 from thumbnet.data.packed import PackedDataset
-from thumbnet.data.splits import apply_protocol
 from thumbnet.data.synthetic import synthesize
 from thumbnet.errors import CheckpointError, DataError, DivergedError
 from thumbnet.evaluation.evaluate import Judge, Scores
@@ -29,7 +36,7 @@ from thumbnet.recipes.registry import dump_recipe, load_recipe, recipe_names
 from thumbnet.runs import RunFolder
 from thumbnet.training import begin, session
 from thumbnet.training.engine import Measured, Picks
-from thumbnet.training.events import EpochEnded, Event, Observer, Stepped
+from thumbnet.training.events import EpochEnded, Event, Stepped
 from thumbnet.training.phases import Plan
 from thumbnet.training.session import resume, train
 from thumbnet.training.trainer import COLUMNS, Result
@@ -42,19 +49,6 @@ FILES = {
     "state/last.safetensors", "state/lock",
 }  # fmt: skip
 APPENDED = {"events.jsonl", "log.txt"}
-# Narrow, and of one engine candidate: the tests that take one recipe for all are quick.
-SMALL = {
-    "model.args": {"width": 4},
-    "training.precision": "fp32",
-    "training.memory_format": "channels_last",
-    "training.threads": 1,
-}
-
-
-@pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
-    folder = tmp_path_factory.mktemp("data")
-    return synthesize(folder / "packed", num_classes=4, train_per_class=3, val_per_class=2)
 
 
 @pytest.fixture
@@ -62,27 +56,6 @@ def folder() -> Iterator[Path]:
     """Yield a folder that is gone after the test: the runs of a large network fill a disk."""
     with tempfile.TemporaryDirectory() as path:
         yield Path(path)
-
-
-HEAVY = {"densenet_network1", "densenet_network2"}  # GFLOP an image; they take any size
-
-
-def tiny(name: str, data: PackedDataset, **changes: Any) -> RecipeSpec:
-    """Return a recipe of two steps an epoch, with an epoch a phase but at least two in all."""
-    recipe = load_recipe(name)
-    settings: dict[str, Any] = {"training.batch_size": 2}
-    if recipe.model.name in HEAVY:
-        settings["preprocess.image_size"] = 32
-    elif recipe.preprocess.image_size > 64:
-        settings["preprocess.image_size"] = 64
-    for number, phase in enumerate(recipe.phases):
-        settings[f"phases.{number}.epochs"] = 1 if len(recipe.phases) > 1 else 2
-        settings[f"phases.{number}.steps_per_epoch"] = 2
-        settings[f"phases.{number}.batch_size"] = None
-        if recipe.model.name in HEAVY and phase.image_size is not None:
-            settings[f"phases.{number}.image_size"] = max(16, phase.image_size // 2)
-    given = {key.replace("__", "."): value for key, value in changes.items()}
-    return with_overrides(recipe, settings | given, name)
 
 
 @pytest.fixture(scope="module")
@@ -96,58 +69,6 @@ def same_engine() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "measured_picks", measured)
         yield
-
-
-def small(data: PackedDataset, **changes: Any) -> RecipeSpec:
-    num_images = len(apply_protocol(data, "holdout").fit)
-    whole_epochs = {f"phases.{number}.steps_per_epoch": None for number in range(3)}
-    changed = {**SMALL, **whole_epochs, "training.batch_size": num_images // 2}
-    recipe = with_overrides(tiny("thumbnet/quick", data), changed, "small")
-    given = {key.replace("__", "."): value for key, value in changes.items()}
-    return with_overrides(recipe, given, "small")
-
-
-def interrupt(event_type: type[Event], count: int) -> Observer:
-    """Return an observer that presses Ctrl-C at the `count`-th event of a type."""
-    seen = 0
-
-    def observe(event: Event) -> None:
-        nonlocal seen
-        seen += isinstance(event, event_type)
-        if seen == count and isinstance(event, event_type):
-            signal.raise_signal(signal.SIGINT)
-
-    return observe
-
-
-def rows(run: RunFolder) -> list[dict[str, str]]:
-    with run.results_file.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def timeless(run: RunFolder) -> list[dict[str, str]]:
-    return [{**row, "wall_s": ""} for row in rows(run)]
-
-
-def weights(run: RunFolder, which: str = "last") -> bytes:
-    return (run.weights(which) / "model.safetensors").read_bytes()
-
-
-def saved_step(run: RunFolder) -> int:
-    _, meta = load_tensors(run.state_file)
-    return int(meta["progress"]["step"])
-
-
-def assert_same_end(one: RunFolder, other: RunFolder) -> None:
-    assert timeless(one) == timeless(other)
-    assert weights(one) == weights(other)
-    assert weights(one, "best") == weights(other, "best")
-
-
-def contents(run: RunFolder, without: Sequence[str] | set[str] = ()) -> dict[str, bytes]:
-    files = (path for path in run.path.rglob("*") if path.is_file())
-    named = {path.relative_to(run.path).as_posix(): path for path in files}
-    return {name: path.read_bytes() for name, path in named.items() if name not in without}
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -411,7 +332,12 @@ def test_refuses_a_damaged_state(data: PackedDataset, tmp_path: Path) -> None:
 def test_refuses_the_state_of_another_network(data: PackedDataset, tmp_path: Path) -> None:
     run = train(small(data), data, out=tmp_path / "run").run
     wider = train(small(data, model__args={"width": 8}), data, out=tmp_path / "wider").run
+    tensors, _ = load_tensors(wider.state_file)
+    _, meta = load_tensors(run.state_file)
     run.state_file.write_bytes(wider.state_file.read_bytes())
+    with pytest.raises(CheckpointError, match=r"recipe\.yaml was changed since"):
+        resume(run, data)
+    save_tensors(run.state_file, tensors, meta)
     with pytest.raises(CheckpointError, match="does not fit"):
         resume(run, data)
 

@@ -9,14 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contract.test_recipes import (
-    assert_same_end,
-    data,
-    interrupt,
-    rows,
-    saved_step,
-    small,
-)
+from tests.contract.driver import assert_same_end, interrupt, rows, saved_step, small
 
 from thumbnet.data.packed import PackedDataset
 from thumbnet.errors import CheckpointError, RecipeError
@@ -24,8 +17,6 @@ from thumbnet.runs import RunFolder
 from thumbnet.training.control import is_trained, send
 from thumbnet.training.events import Event, Handled, Observer, Stepped
 from thumbnet.training.session import replay, resume, same_weights, train
-
-__all__ = ["data"]  # the fixture
 
 PHASES = [{"epochs": 1, "image_size": 16}, {"epochs": 3, "image_size": 32}]  # 8 steps
 
@@ -209,6 +200,7 @@ def test_pause_saves_and_waits_and_costs_no_training_time(
     ended = run.last_event()
     assert ended["wall_s"] < plain.wall_s + 0.4
     assert results[0].reason == "finished"
+    assert_same_end(replay(run, data, out=tmp_path / "again").run, run)
 
 
 def test_an_answer_tells_when_it_was_done_or_why_not(data: PackedDataset, tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""What phases may do besides other sizes: begin from the best weights, fall on a plateau, mix."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tests.contract.driver import assert_same_end, interrupt, rows, small
+
+from thumbnet.checkpoint import load_tensors
+from thumbnet.data.packed import PackedDataset
+from thumbnet.runs import RunFolder
+from thumbnet.training.events import Stepped
+from thumbnet.training.session import resume, train
+
+STILL = {"name": "constant", "lr": 1e-30}
+
+
+def parameters(run: RunFolder, which: str) -> dict[str, torch.Tensor]:
+    tensors, _ = load_tensors(run.weights(which) / "model.safetensors")
+    return {key: value for key, value in tensors.items() if "running" not in key}
+
+
+@pytest.mark.parametrize("start_from", ["best", "last"])
+def test_a_phase_may_begin_with_the_best_weights(
+    start_from: str, data: PackedDataset, tmp_path: Path
+) -> None:
+    """The best are those of some epoch of the first phase; the second does not move them."""
+    wild = {"name": "constant", "lr": 2.0}
+    phases = [
+        {"epochs": 4, "image_size": 32, "schedule": wild},
+        {"epochs": 1, "image_size": 32, "schedule": STILL, "start_from": start_from},
+    ]
+    found = False
+    for seed in range(6):
+        recipe = small(data, phases=phases, training__augment=[], training__seed=seed)
+        result = train(recipe, data, out=tmp_path / str(seed))
+        if result.best_epoch == 4:
+            continue  # best and last are the same
+        best, last = parameters(result.run, "best"), parameters(result.run, "last")
+        if result.best_epoch == 5:
+            continue
+        same = all(torch.allclose(best[k], last[k], atol=1e-9) for k in best if "batches" not in k)
+        assert same is (start_from == "best")
+        found = True
+    assert found
+
+
+def test_a_phase_with_an_optimizer_of_its_own_goes_on_after_a_stop(
+    data: PackedDataset, tmp_path: Path
+) -> None:
+    phases = [
+        {"epochs": 1, "image_size": 16},
+        {"epochs": 2, "image_size": 16, "optimizer": {"name": "adam"},
+         "schedule": {"name": "constant", "lr": 1e-3}, "start_from": "best"},
+        {"epochs": 1, "image_size": 16, "optimizer": {"name": "muon"},
+         "schedule": {"name": "plateau", "lr": 0.01}, "mix": [{"name": "cutmix"}]},
+    ]  # fmt: skip
+    recipe = small(data, phases=phases, training__ema_decay=0.9)
+    whole = train(recipe, data, out=tmp_path / "whole")
+    for step in range(1, 8):
+        stop = [interrupt(Stepped, step)]
+        stopped = train(recipe, data, out=tmp_path / str(step), observers=stop)
+        assert_same_end(resume(stopped.run, data).run, whole.run)
+
+
+def test_plateau_falls_and_goes_on_falling_after_a_stop(
+    data: PackedDataset, tmp_path: Path
+) -> None:
+    schedule = {"name": "plateau", "lr": 1e-6, "factor": 0.5, "patience": 2, "min_delta": 100}
+    phases = [{"epochs": 6, "image_size": 16}]
+    recipe = small(data, phases=phases, training__schedule=schedule)
+    whole = train(recipe, data, out=tmp_path / "whole")
+    lrs = [float(row["lr"]) for row in rows(whole.run)]
+    # The first epoch is the best; then two without a better one, twice.
+    assert lrs == pytest.approx([1e-6, 1e-6, 1e-6, 5e-7, 5e-7, 2.5e-7])
+    stop = [interrupt(Stepped, 7)]
+    stopped = train(recipe, data, out=tmp_path / "run", observers=stop)
+    assert_same_end(resume(stopped.run, data).run, whole.run)
+
+
+def test_a_seed_of_its_own_keeps_the_augmentation_whatever_the_seed(
+    data: PackedDataset, tmp_path: Path
+) -> None:
+    still = {"training__schedule": STILL, "optimizer__weight_decay": 0.0}
+    losses = {
+        (seed, own): rows(
+            train(
+                small(data, training__seed=seed, training__augment_seed=own, **still),
+                data,
+                out=tmp_path / f"{seed}-{own}",
+            ).run
+        )
+        for seed, own in ((1, None), (1, 1), (1, 2))
+    }
+    one, same, other = ([row["train_loss"] for row in run] for run in losses.values())
+    assert one == same != other
