@@ -67,13 +67,25 @@ def make_optimizer(model: nn.Module, spec: OptimizerSpec, head: str = "") -> Opt
                 groups, 0.0, initial_accumulator_value=spec.initial, eps=spec.eps, foreach=True
             )
         case RmsPropSpec():
-            return RMSprop(
-                groups, 0.0, alpha=spec.rho, eps=spec.eps, momentum=spec.momentum, foreach=True
-            )
+            return _rmsprop(groups, spec)
         case AdamSpec() | AdamWSpec():
             return Adam(groups, 0.0, betas=(spec.beta1, spec.beta2), eps=spec.eps, **how)
         case MuonSpec():
             return Muon(groups, momentum=spec.momentum, num_iterations=spec.num_iterations)
+
+
+def _rmsprop(groups: list[Group], spec: RmsPropSpec) -> RMSprop:
+    optimizer = RMSprop(
+        groups, 0.0, alpha=spec.rho, eps=spec.eps, momentum=spec.momentum, foreach=True
+    )
+    if spec.initial:  # else PyTorch makes its own state at the first step
+        for parameter in _parameters(optimizer):
+            state = optimizer.state[parameter]
+            state["step"] = torch.zeros((), device=parameter.device)
+            state["square_avg"] = torch.full_like(parameter, spec.initial, requires_grad=False)
+            if spec.momentum:
+                state["momentum_buffer"] = torch.zeros_like(parameter, requires_grad=False)
+    return optimizer
 
 
 @torch.no_grad()

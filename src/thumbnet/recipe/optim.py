@@ -43,12 +43,16 @@ class AdaGradSpec(BaseOptimizerSpec):
 
 
 class RmsPropSpec(BaseOptimizerSpec):
-    """RMSprop; `rho` is the decay of the mean of squares (Keras and TFLearn: 0.9)."""
+    """RMSprop; `rho` is the decay of the mean of squares (Keras and TFLearn: 0.9).
+
+    `initial` is the first value of that mean: 0 in Keras and PyTorch, 1 in TensorFlow's own.
+    """
 
     name: Literal["rmsprop"] = "rmsprop"
     rho: Fraction = 0.9
     eps: Positive = 1e-8
     momentum: Fraction = 0.0
+    initial: Annotated[float, Field(ge=0)] = 0.0
 
 
 class BaseAdamSpec(BaseOptimizerSpec):

@@ -108,6 +108,11 @@ def rmsprop_rule(g: Tensor, memory: dict[str, Tensor], _step: int) -> Tensor:
     return g / (memory["s"].sqrt() + 1e-3)
 
 
+def rmsprop_of_tensorflow_rule(g: Tensor, memory: dict[str, Tensor], _step: int) -> Tensor:
+    memory["s"] = 0.9 * memory.get("s", torch.ones_like(g)) + 0.1 * g * g
+    return g / (memory["s"].sqrt() + 1e-10)
+
+
 @pytest.mark.parametrize(
     ("spec", "rule"),
     [
@@ -120,6 +125,7 @@ def rmsprop_rule(g: Tensor, memory: dict[str, Tensor], _step: int) -> Tensor:
         (SgdSpec(momentum=0.5, norm_bias_lr=3), sgd_rule(0.5, False)),
         (AdaGradSpec(initial=0.5, eps=1e-3), adagrad_rule),
         (RmsPropSpec(rho=0.8, eps=1e-3, weight_decay=0.1), rmsprop_rule),
+        (RmsPropSpec(eps=1e-10, initial=1.0), rmsprop_of_tensorflow_rule),
         (AdamSpec(beta1=0.8, beta2=0.95, weight_decay=0.1), adam_rule(0.8, 0.95, 1e-8)),
         (AdamWSpec(weight_decay=0.1, decay_on="weights"), adam_rule(0.9, 0.999, 1e-8)),
     ],

@@ -122,8 +122,7 @@ def test_losses_are_those_printed(name: str) -> None:
 def test_zheng2018_trains_as_tflearn_does(name: str) -> None:
     spec = load_recipe(name)
     assert spec.preprocess.normalize == "overall"
-    warmup = 0.006 if "vgg11" in name else 0
-    assert spec.training.schedule == ConstantSpec(lr=0.001, warmup=warmup)
+    assert spec.training.schedule == ConstantSpec(lr=0.001)
     assert spec.training.batch_size == (128 if name in BATCH_128 else 256)
     assert (spec.optimizer.clip_norm, spec.optimizer.weight_decay) == (5, 0)
     assert isinstance(spec.optimizer, RmsPropSpec if "vgg11" in name else SgdSpec)
