@@ -1,7 +1,8 @@
 """From a run or a model folder to predicted classes of any image."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from thumbnet.augment.views import Preprocess
 from thumbnet.data.decode import decode
+from thumbnet.data.loader import labels_of
 from thumbnet.data.packed import PackedDataset
 from thumbnet.data.progress import Progress
 from thumbnet.data.sources import load_dataset
 from thumbnet.data.splits import Part, apply_protocol, source_part
-from thumbnet.errors import CheckpointError, DataError
-from thumbnet.evaluation.evaluate import Judge, Scores
+from thumbnet.errors import CheckpointError, DataError, RecipeError
+from thumbnet.evaluation.evaluate import Scores, score
 from thumbnet.evaluation.predict import predict_logits
-from thumbnet.model_folder import TrainedModel, read_model
+from thumbnet.evaluation.stored import Key, stored_logits
+from thumbnet.evaluation.views import find_views
+from thumbnet.model_folder import WEIGHTS, TrainedModel, read_model
+from thumbnet.models.registry import model_entry
 from thumbnet.recipe import RecipeSpec
 from thumbnet.runs import find_run
 from thumbnet.scoring import ranked
@@ -34,10 +40,17 @@ class Guess:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores, and the images they were made on."""
+    """Scores, the images they were made on, and the logits they were made from.
+
+    Shapes: logits (N, num_classes), labels (N,)
+    """
 
     scores: Scores
     judged_on: str
+    logits: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    dataset: PackedDataset
+    part: Part
 
 
 class Predictor:
@@ -82,25 +95,26 @@ class Predictor:
             for row, top in zip(probs, ranked(logits, k), strict=True)
         ]
 
-    def judge(self, dataset: PackedDataset, part: Part, progress: Progress | None = None) -> Scores:
-        """Score the network on a labeled part of a data set of the same classes.
-
-        Raises: DataError for other classes
-        """
-        check_classes(self.trained, dataset)
-        judge = Judge(dataset, part, self.trained.preprocess, self.device)
-        return judge(self.model, _told(progress, "judging"))
-
     def split_logits(
-        self, dataset: PackedDataset, split: str, progress: Progress | None = None
+        self,
+        dataset: PackedDataset,
+        split: str,
+        progress: Progress | None = None,
+        *,
+        views: str = "one",
+        image_size: int | None = None,
     ) -> NDArray[np.float32]:
         """Run the network over a whole split, labeled or not.
 
+        Args: views: test-time views, by their name; image_size: of judging, instead of its own
         Shapes: -> (N, num_classes)
+        Raises: DataError for other classes; RecipeError for unknown views, or a size that the
+            network cannot take
         """
         check_classes(self.trained, dataset)
+        seen = find_views(views)
         images = torch.from_numpy(dataset.splits[split].images)
-        preprocess = self.trained.preprocess
+        preprocess = self._preprocess(image_size)
 
         def fetch(part: slice) -> Tensor:
             return preprocess.shrink(images[part])
@@ -111,8 +125,24 @@ class Predictor:
             len(images),
             preprocess,
             self.trained.num_classes,
+            views=seen,
             progress=_told(progress, "predicting"),
         )
+
+    def _preprocess(self, image_size: int | None) -> Preprocess:
+        own, entry = self.trained.preprocess, model_entry(self.trained.architecture)
+        if image_size in (None, own.image_size):
+            return own
+        if own.crop is not None or entry.image_size is not None:
+            raise RecipeError(
+                f"{entry.name} is judged on {own.image_size} pixels only, not {image_size}"
+            )
+        if image_size < entry.min_image_size:
+            raise RecipeError(
+                f"{entry.name} takes images of at least {entry.min_image_size} pixels, "
+                f"not {image_size}"
+            )
+        return replace(own, image_size=image_size)
 
 
 def load_predictor(
@@ -142,20 +172,72 @@ def evaluate(
     data: PackedDataset | str | Path | None = None,
     *,
     weights: str = "best",
+    views: str = "one",
+    image_size: int | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Judge a run, or a model folder, in fp32.
+    """Judge a run, or a model folder, in fp32; its predictions are stored and made once.
 
     Args: split: train or val, all of it; None takes the part that the run's protocol reports
         data: None takes the data the run was trained on
+        views: test-time views to average over: one, flip, shifts, crops, ten-crop
+        image_size: in px, where the network takes another than its own
     Raises: CheckpointError, DataError
     Example: evaluate("runs/thumbnet-quick").scores.top1
     """
     predictor = load_predictor(run_or_folder, weights, device)
     dataset = data if isinstance(data, PackedDataset) else data_of(run_or_folder, data)
     part, judged_on = _part(run_or_folder, dataset, split)
-    return Evaluation(predictor.judge(dataset, part, progress), judged_on)
+    labels = labels_of(dataset, part)
+    logits = all_logits(
+        run_or_folder, predictor, dataset, part.split, weights, views, image_size, progress
+    )[part.indices]
+    return Evaluation(score(logits, labels), judged_on, logits, labels, dataset, part)
+
+
+def all_logits(
+    run_or_folder: str | Path,
+    predictor: Predictor,
+    dataset: PackedDataset,
+    split: str,
+    weights: str = "best",
+    views: str = "one",
+    image_size: int | None = None,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Return the logits of a whole split: stored ones, or made now and stored beside the run.
+
+    Shapes: -> (N, num_classes)
+    Raises: DataError for other classes
+    """
+    check_classes(predictor.trained, dataset)
+    home, file = _weights_file(run_or_folder, weights)
+    key = Key(
+        split=split,
+        fingerprint=dataset.fingerprint,
+        weights_sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        image_size=image_size or predictor.trained.preprocess.image_size,
+        views=views,
+        num_images=len(dataset.splits[split]),
+        num_classes=predictor.trained.num_classes,
+    )
+    return stored_logits(
+        home / "predictions",
+        key,
+        lambda: predictor.split_logits(
+            dataset, split, progress, views=views, image_size=image_size
+        ),
+    )
+
+
+def _weights_file(run_or_folder: str | Path, weights: str) -> tuple[Path, Path]:
+    """Return the folder that predictions go to, and the file of weights."""
+    path = Path(run_or_folder)
+    if (path / "config.json").is_file():
+        return path, path / WEIGHTS
+    run = find_run(run_or_folder)
+    return run.path, run.weights(weights) / WEIGHTS
 
 
 def data_of(run_or_folder: str | Path, data: str | Path | None = None) -> PackedDataset:

@@ -15,7 +15,7 @@ from thumbnet.cli.progress import bar
 from thumbnet.cli.train import DataOption
 
 if TYPE_CHECKING:
-    from thumbnet.inference import Guess, Predictor
+    from thumbnet.inference import Evaluation, Guess, Predictor
 
 Weights = Literal["best", "last"]
 WeightsOption = Annotated[Weights, typer.Option(help="Those of the best or of the last epoch.")]
@@ -30,27 +30,85 @@ def evaluate(
     ] = None,
     data: DataOption = None,
     weights: WeightsOption = "best",
+    views: Annotated[
+        str, typer.Option(help="Average over one, flip, shifts, crops or ten-crop.")
+    ] = "one",
+    image_size: Annotated[
+        list[int] | None, typer.Option(help="In px; may be given several times [its own].")
+    ] = None,
+    by_class: Annotated[
+        Path | None, typer.Option(help="Write precision, recall and F1 of each class, as CSV.")
+    ] = None,
+    confusion: Annotated[
+        Path | None, typer.Option(help="Write how often each class was taken for which, as CSV.")
+    ] = None,
     device: DeviceOption = None,
 ) -> None:
-    """Judge a trained network: top-1, top-5, cross-entropy, number of images."""
+    """Judge a trained network; its predictions are stored, so a second look takes no time."""
     from thumbnet import inference
+    from thumbnet.evaluation.metrics import calibration
+    from thumbnet.significance import exact_interval
     from thumbnet.training.engine import find_device
 
-    with bar("judging") as progress:
-        result = inference.evaluate(
-            run, split, data, weights=weights, device=find_device(device), progress=progress
-        )
-    scores = result.scores
-    columns = "top-1, top-5, cross-entropy, images"
+    columns = "top-1, 95 % interval, top-5, cross-entropy, calibration error, images"
     table = make_table("judged on", columns, title=f"{run}, {weights} weights")
-    table.add_row(
-        result.judged_on,
-        f"{100 * scores.top1:.2f} %",
-        f"{100 * scores.top5:.2f} %",
-        f"{scores.loss:.4f}",
-        str(scores.num_images),
-    )
+    where = find_device(device)
+    sizes: list[int | None] = [*image_size] if image_size else [None]
+    for size in sizes:
+        with bar("judging") as progress:
+            result = inference.evaluate(
+                run, split, data, weights=weights, views=views, image_size=size, device=where,
+                progress=progress,
+            )  # fmt: skip
+        scores = result.scores
+        right = round(scores.top1 * scores.num_images)
+        interval = exact_interval(right, scores.num_images)
+        how = ("" if size is None else f", {size} px") + ("" if views == "one" else f", {views}")
+        table.add_row(
+            result.judged_on + how,
+            f"{100 * scores.top1:.2f} %",
+            f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %",
+            f"{100 * scores.top5:.2f} %",
+            f"{scores.loss:.4f}",
+            f"{100 * calibration(result.logits, result.labels).error:.2f} %",
+            str(scores.num_images),
+        )
     out.print(table)
+    if by_class is not None:
+        _write_by_class(by_class, result)
+    if confusion is not None:
+        _write_confusion(confusion, result)
+
+
+def _write_by_class(path: Path, result: Evaluation) -> None:
+    from thumbnet.evaluation.metrics import by_class, confusion
+    from thumbnet.predictions import replaced
+
+    figures = by_class(confusion(result.logits, result.labels))
+    columns = (figures.precision, figures.recall, figures.f1)
+    with replaced(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["wnid", "class", "precision", "recall", "f1", "images", "predicted"])
+        for i, (wnid, name) in enumerate(
+            zip(result.dataset.wnids, result.dataset.class_names, strict=True)
+        ):
+            shares = [f"{column[i]:.4f}" for column in columns]
+            counts = [int(figures.num_images[i]), int(figures.num_predicted[i])]
+            writer.writerow([wnid, name, *shares, *counts])
+    out.print(f"figures of {result.dataset.num_classes} classes written to {path}")
+
+
+def _write_confusion(path: Path, result: Evaluation) -> None:
+    from thumbnet.evaluation.metrics import confusion
+    from thumbnet.predictions import replaced
+
+    wnids = result.dataset.wnids
+    with replaced(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["class, down; predicted, across", *wnids])
+        for wnid, row in zip(wnids, confusion(result.logits, result.labels), strict=True):
+            writer.writerow([wnid, *row.tolist()])
+    out.print(f"confusions written to {path}")
 
 
 def predict(

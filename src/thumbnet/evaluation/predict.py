@@ -1,6 +1,6 @@
 """Logits of a network on a part of a data set, in fp32 and in the part's own order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from thumbnet.augment.views import Preprocess
+from thumbnet.evaluation.views import VIEWS, View, mean_over
 
 BATCH = 250
 
@@ -23,11 +24,13 @@ def predict_logits(
     num_classes: int,
     *,
     batch_size: int = BATCH,
+    views: Sequence[View] = VIEWS["one"],
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Run the network over all images; outputs beyond the classes are left out.
 
-    Args: fetch returns shrunk packed images by position; progress hears (done, total).
+    Args: fetch returns shrunk packed images by position; views are seen and their logits averaged;
+        progress hears (done, total).
     Shapes: -> (N, num_classes)
     """
     was_training = model.training
@@ -37,8 +40,8 @@ def predict_logits(
     for first in range(0, num_images, batch_size):
         part = slice(first, min(first + batch_size, num_images))
         inputs = preprocess.to_input(fetch(part).to(device))
-        outputs = model(inputs.contiguous(memory_format=torch.channels_last))
-        logits[part] = outputs[:, :num_classes].float().cpu().numpy()
+        outputs = mean_over(views, model, inputs)
+        logits[part] = outputs[:, :num_classes].cpu().numpy()
         if progress is not None:
             progress(part.stop, num_images)
     model.train(was_training)
