@@ -51,6 +51,8 @@ class Evaluation:
     labels: NDArray[np.int64]
     dataset: PackedDataset
     part: Part
+    architecture: str
+    num_parameters: int
 
 
 class Predictor:
@@ -193,7 +195,54 @@ def evaluate(
     logits = all_logits(
         run_or_folder, predictor, dataset, part.split, weights, views, image_size, progress
     )[part.indices]
-    return Evaluation(score(logits, labels), judged_on, logits, labels, dataset, part)
+    trained = predictor.trained
+    return Evaluation(
+        scores=score(logits, labels),
+        judged_on=judged_on,
+        logits=logits,
+        labels=labels,
+        dataset=dataset,
+        part=part,
+        architecture=trained.architecture,
+        num_parameters=sum(p.numel() for p in trained.model.parameters()),
+    )
+
+
+def evaluate_same(
+    runs: Sequence[str],
+    split: str | None = None,
+    data: PackedDataset | str | Path | None = None,
+    *,
+    weights: str = "best",
+    views: str = "one",
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> dict[str, Evaluation]:
+    """Judge several runs on the same images: those that the first run's protocol reports.
+
+    Raises: DataError where the runs know other classes, or were trained on other data;
+        CheckpointError
+    """
+    dataset = data if isinstance(data, PackedDataset) else data_of(runs[0], data)
+    part, judged_on = _part(runs[0], dataset, split)
+    found: dict[str, Evaluation] = {}
+    for run in runs:
+        recipe = _recipe_of(run)
+        own = None if recipe is None else recipe.data.fingerprint
+        if data is None and own not in (None, dataset.fingerprint):
+            raise DataError(
+                f"{run} was trained on other data than {runs[0]}; compare runs of one data set, or "
+                "give the images to judge on with --data"
+            )
+        one = evaluate(
+            run, part.split, dataset, weights=weights, views=views, device=device, progress=progress
+        )
+        logits, labels = one.logits[part.indices], one.labels[part.indices]
+        scores = score(logits, labels)
+        found[run] = replace(
+            one, scores=scores, logits=logits, labels=labels, part=part, judged_on=judged_on
+        )
+    return found
 
 
 def all_logits(

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.cli.driver import Thumbnet
+from tests.cli.driver import QUICK_ENGINE, Thumbnet
 
 from thumbnet.data.packed import PackedDataset
 from thumbnet.inference import Predictor, evaluate
+from thumbnet.recipes.registry import load_recipe
 from thumbnet.runs import RunFolder
+from thumbnet.training.session import train
 
 
 def test_sizes_views_and_tables(
@@ -67,3 +69,30 @@ def test_wrong_options(
     assert status == 2
     for words in said:
         assert words in err
+
+
+def test_compare_on_the_same_images(
+    thumbnet: Thumbnet, tiny: PackedDataset, trained: RunFolder
+) -> None:
+    recipe = load_recipe("thumbnet/quick", QUICK_ENGINE).scaled(0.2)
+    train(recipe, tiny, out="runs/short", seed=5)
+    said = thumbnet("compare", trained.path, "short", "--split", "val")
+    assert said.status == 0, said.err
+    one, other = (evaluate(path, "val").scores.top1 for path in (trained.path, "short"))
+    assert f"{100 * (one - other):+.2f}" in said.out
+    assert "not told apart" in said.out or "is better" in said.out
+    assert said.out.count("wins most in") == 2
+    assert "1,1" in said.out  # parameters of thumbnet_quick with four classes
+
+
+def test_compare_refuses_one_network_and_other_data(
+    thumbnet: Thumbnet, other: PackedDataset, trained: RunFolder
+) -> None:
+    said = thumbnet("compare", trained.path)
+    assert said.status == 2
+    assert "at least two" in said.err
+    recipe = load_recipe("thumbnet/quick", QUICK_ENGINE).scaled(0.2)
+    train(recipe, other, out="runs/other")
+    said = thumbnet("compare", trained.path, "other")
+    assert said.status == 2
+    assert "other was trained on other data than" in said.err

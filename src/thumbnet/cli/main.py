@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from thumbnet.cli import (
+    compare,
     control,
     data,
     doctor,
@@ -39,6 +40,7 @@ app.command()(control.replay)
 app.command()(reproduce.reproduce)
 app.command()(judge.evaluate)
 app.command()(judge.predict)
+app.command()(compare.compare)
 app.command()(doctor.doctor)
 app.command()(quickstart.quickstart)
 
