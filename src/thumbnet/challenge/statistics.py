@@ -1,0 +1,90 @@
+"""How sure a score is, and which teams it can tell apart."""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thumbnet.challenge.entities import Score
+
+Z95 = 1.959963984540054  # the normal quantile of a two-sided 95 % interval
+LEVEL = 0.05
+MAX_EXACT = 1_000  # discordant images; beyond them the normal approximation is as good
+
+
+def half_width(value: float, num_images: int) -> float:
+    """Return half the width of the 95 % Wilson interval of a share.
+
+    Source: Wilson 1927; the interval's middle lies a little nearer to one half than `value`
+    """
+    spread = value * (1 - value) / num_images + (Z95 / (2 * num_images)) ** 2
+    return Z95 * math.sqrt(spread) / (1 + Z95**2 / num_images)
+
+
+def score_of(num_correct: int, num_images: int) -> Score:
+    """Return the exact score of so many right answers.
+
+    Raises: ValueError unless 0 <= num_correct <= num_images, and there is an image
+    """
+    if not 0 <= num_correct <= num_images or num_images == 0:
+        raise ValueError(f"{num_correct} right of {num_images} images is no score")
+    value = num_correct / num_images
+    return Score(value, half_width(value, num_images), num_images)
+
+
+def bands(correct: Sequence[NDArray[np.bool_]]) -> list[int]:
+    """Return the band of each team, from 1, given which images each got right, best team first.
+
+    A band begins where a team is told apart from the first one of the running band, by a two-sided
+    McNemar test at 5 % on the same images. The first, not the neighbor: else a long chain of close
+    teams would make one band whose ends are far apart. Bands are read against their first team
+    only; two teams of one band may differ, and each test stands for itself (no correction for
+    their number).
+
+    Shapes: correct: one (num_images,) a team
+    """
+    found: list[int] = []
+    first: NDArray[np.bool_] | None = None
+    for right in correct:
+        if first is None or told_apart(first, right):
+            first = right
+            found.append(found[-1] + 1 if found else 1)
+        else:
+            found.append(found[-1])
+    return found
+
+
+def told_apart(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:
+    """Tell whether two teams' right answers differ by more than noise does in 1 of 20 cases.
+
+    Exact (binomial) up to 1,000 images that only one of them got right, else normal with
+    continuity correction.
+
+    Source: McNemar 1947; Edwards 1948
+    """
+    only_one = int(np.count_nonzero(one & ~other))
+    only_other = int(np.count_nonzero(other & ~one))
+    discordant = only_one + only_other
+    if discordant > MAX_EXACT:
+        return abs(only_one - only_other) - 1 > Z95 * math.sqrt(discordant)
+    return min(only_one, only_other) <= largest_rare(discordant)
+
+
+@lru_cache(maxsize=MAX_EXACT + 1)
+def largest_rare(discordant: int) -> int:
+    """Return the largest number of heads, or tails, that is rarely so low in so many fair throws.
+
+    Rare is 5 % on both sides together; -1 where even no head at all is not rare.
+    """
+    ways, total, heads = 1, 1, 0
+    allowed = math.floor(LEVEL * 2**discordant) // 2  # 2 * total <= LEVEL * 2^n
+    if total > allowed:
+        return -1
+    while True:
+        ways = ways * (discordant - heads) // (heads + 1)
+        total += ways
+        if total > allowed:
+            return heads
+        heads += 1
