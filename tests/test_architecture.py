@@ -13,9 +13,9 @@ SOURCE = Path(__file__).parents[1] / "src" / "thumbnet"
 LAYERS = (  # from the bottom; a room is a folder or a file of src/thumbnet
     {"errors", "recipe", "predictions", "scoring", "significance", "version"},
     {"data", "augment", "models", "optim", "recipes"},
-    {"build", "checkpoint", "model_folder", "runs"},
+    {"build", "checkpoint", "ensemble_model", "model_folder", "runs"},
     {"training", "evaluation", "visualize", "inference"},
-    {"report", "challenge", "export", "search", "reproduce"},
+    {"report", "challenge", "ensembles", "export", "search", "reproduce"},
     {"cli"},
 )
 LAYER_OF = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
@@ -25,6 +25,7 @@ SAME_LAYER_ALLOWED = {
     ("inference", "evaluation"),
     ("runs", "checkpoint"),
     ("model_folder", "checkpoint"),
+    ("model_folder", "ensemble_model"),
 }
 ANY_IMPORT_ALLOWED = {"thumbnet", "thumbnet.__main__"}  # the doors of the package
 

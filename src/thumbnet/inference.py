@@ -132,13 +132,12 @@ class Predictor:
         )
 
     def _preprocess(self, image_size: int | None) -> Preprocess:
-        own, entry = self.trained.preprocess, model_entry(self.trained.architecture)
+        own, name = self.trained.preprocess, self.trained.architecture
         if image_size in (None, own.image_size):
             return own
-        if own.crop is not None or entry.image_size is not None:
-            raise RecipeError(
-                f"{entry.name} is judged on {own.image_size} pixels only, not {image_size}"
-            )
+        if self.trained.members or own.crop or model_entry(name).image_size:
+            raise RecipeError(f"{name} is judged on {own.image_size} pixels only, not {image_size}")
+        entry = model_entry(name)
         if image_size < entry.min_image_size:
             raise RecipeError(
                 f"{entry.name} takes images of at least {entry.min_image_size} pixels, "
@@ -227,7 +226,7 @@ def evaluate_same(
     part, judged_on = _part(runs[0], dataset, split)
     found: dict[str, Evaluation] = {}
     for run in runs:
-        recipe = _recipe_of(run)
+        recipe = recipe_of(run)
         own = None if recipe is None else recipe.data.fingerprint
         if data is None and own not in (None, dataset.fingerprint):
             raise DataError(
@@ -294,7 +293,7 @@ def data_of(run_or_folder: str | Path, data: str | Path | None = None) -> Packed
 
     Raises: DataError
     """
-    recipe = _recipe_of(run_or_folder)
+    recipe = recipe_of(run_or_folder)
     if data is None and recipe is not None and recipe.data.path is not None:
         trained_on = Path(recipe.data.path)
         data = trained_on if trained_on.exists() else None
@@ -303,7 +302,7 @@ def data_of(run_or_folder: str | Path, data: str | Path | None = None) -> Packed
 
 def _part(run_or_folder: str | Path, dataset: PackedDataset, split: str | None) -> tuple[Part, str]:
     """Return the images to judge on, and what to call them."""
-    recipe = _recipe_of(run_or_folder)
+    recipe = recipe_of(run_or_folder)
     if split is not None or recipe is None:
         name = split or "val"
         return source_part(dataset, name), f"{name}, all of it"
@@ -315,7 +314,7 @@ def _part(run_or_folder: str | Path, dataset: PackedDataset, split: str | None) 
     return part, f"{part.split}{extent}, as {recipe.data.protocol} reports{chosen}"
 
 
-def _recipe_of(run_or_folder: str | Path) -> RecipeSpec | None:
+def recipe_of(run_or_folder: str | Path) -> RecipeSpec | None:
     """Return a run's recipe; a model folder alone has none."""
     if (Path(run_or_folder) / "config.json").is_file():
         return None

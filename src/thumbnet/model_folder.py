@@ -9,6 +9,7 @@ from torch import nn
 
 from thumbnet.augment.views import Preprocess
 from thumbnet.checkpoint import load_tensors, save_tensors, write_atomic
+from thumbnet.ensemble_model import ARCHITECTURE, EnsembleNet, Member
 from thumbnet.errors import CheckpointError, RecipeError
 from thumbnet.models.registry import create_model
 
@@ -18,7 +19,10 @@ WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A network with all that is needed to use it; class index = position in `wnids`."""
+    """A network with all that is needed to use it; class index = position in `wnids`.
+
+    An ensemble has `members`, and they are all that its `model` is made of.
+    """
 
     model: nn.Module
     architecture: str
@@ -29,6 +33,7 @@ class TrainedModel:
     class_names: tuple[str, ...]
     fingerprint: str
     recipe: str
+    members: tuple[Member, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -59,9 +64,65 @@ def write_config(folder: Path, trained: TrainedModel) -> None:
             "preprocess": preprocess.to_dict(),
             "fingerprint": trained.fingerprint,
             "recipe": trained.recipe,
+            **_ensemble_config(trained),
         },
     }
     write_atomic(folder / CONFIG, json.dumps(config, indent=1))
+
+
+def _ensemble_config(trained: TrainedModel) -> dict[str, Any]:
+    if not trained.members:
+        return {}
+    assert isinstance(trained.model, EnsembleNet)
+    members = [
+        {
+            "architecture": member.architecture,
+            "model_args": member.model_args,
+            "num_outputs": member.num_outputs,
+            "preprocess": member.preprocess.to_dict(),
+            "weight": member.weight,
+        }
+        for member in trained.members
+    ]
+    return {"combine": trained.model.combine, "members": members}
+
+
+def _read_members(ours: dict[str, Any]) -> tuple[Member, ...]:
+    members = []
+    for data in ours["members"]:
+        preprocess = Preprocess.from_dict(data["preprocess"])
+        model = create_model(
+            data["architecture"],
+            data["num_outputs"],
+            in_channels=preprocess.in_channels,
+            **data["model_args"],
+        )
+        members.append(
+            Member(
+                model=model,
+                architecture=data["architecture"],
+                model_args=data["model_args"],
+                num_outputs=data["num_outputs"],
+                preprocess=preprocess,
+                weight=float(data["weight"]),
+            )
+        )
+    return tuple(members)
+
+
+def _read_network(
+    config: dict[str, Any], ours: dict[str, Any]
+) -> tuple[nn.Module, tuple[Member, ...]]:
+    if config["architecture"] == ARCHITECTURE:
+        members = _read_members(ours)
+        return EnsembleNet(members, config["num_classes"], ours["combine"]), members
+    model = create_model(
+        config["architecture"],
+        ours["num_outputs"],
+        in_channels=config["pretrained_cfg"]["input_size"][0],
+        **config["model_args"],
+    )
+    return model, ()
 
 
 def write_weights(folder: Path, model: nn.Module, meta: dict[str, Any]) -> None:
@@ -83,13 +144,9 @@ def read_model(folder: Path) -> TrainedModel:
         wnids = tuple(config["label_names"])
         if not config["num_classes"] == len(wnids) <= ours["num_outputs"]:
             raise ValueError(f"num_classes is {config['num_classes']}, label_names {len(wnids)}")
+        model, members = _read_network(config, ours)
         trained = TrainedModel(
-            model=create_model(
-                config["architecture"],
-                ours["num_outputs"],
-                in_channels=config["pretrained_cfg"]["input_size"][0],
-                **config["model_args"],
-            ),
+            model=model,
             architecture=config["architecture"],
             model_args=config["model_args"],
             num_outputs=ours["num_outputs"],
@@ -98,6 +155,7 @@ def read_model(folder: Path) -> TrainedModel:
             class_names=tuple(config["label_descriptions"][wnid] for wnid in wnids),
             fingerprint=ours["fingerprint"],
             recipe=ours["recipe"],
+            members=members,
         )
     except (KeyError, TypeError, ValueError, IndexError, RecipeError) as error:
         raise CheckpointError(f"{folder / CONFIG} is damaged: {error!r}") from None

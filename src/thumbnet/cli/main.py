@@ -11,6 +11,7 @@ from thumbnet.cli import (
     control,
     data,
     doctor,
+    ensemble,
     judge,
     models,
     quickstart,
@@ -41,6 +42,7 @@ app.command()(reproduce.reproduce)
 app.command()(judge.evaluate)
 app.command()(judge.predict)
 app.command()(compare.compare)
+app.command()(ensemble.ensemble)
 app.command()(doctor.doctor)
 app.command()(quickstart.quickstart)
 
