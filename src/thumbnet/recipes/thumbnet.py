@@ -68,11 +68,11 @@ def lenet5_tuned() -> RecipeSpec:
         optimizer=MuonSpec(momentum=0.95),
         training=TrainingSpec(
             batch_size=128,
-            schedule=TriangularSpec(lr=0.02, warmup=0.15),
+            schedule=TriangularSpec(lr=0.012, warmup=0.15),
             augment=_shifted(2),
             drop_last=True,
         ),
-        phases=(PhaseSpec(epochs=120),),
+        phases=(PhaseSpec(epochs=100),),
     )
 
 
