@@ -1,41 +1,25 @@
-"""From a run or a model folder to predicted classes of any image."""
+"""Judge runs and model folders on labeled images; predictions are made once and stored."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from thumbnet.augment.views import Preprocess
-from thumbnet.data.decode import decode
 from thumbnet.data.loader import labels_of
 from thumbnet.data.packed import PackedDataset
 from thumbnet.data.progress import Progress
 from thumbnet.data.sources import load_dataset
 from thumbnet.data.splits import Part, apply_protocol, source_part
-from thumbnet.errors import CheckpointError, DataError, RecipeError
+from thumbnet.errors import DataError
 from thumbnet.evaluation.evaluate import Scores, score
-from thumbnet.evaluation.predict import predict_logits
 from thumbnet.evaluation.stored import Key, stored_logits
-from thumbnet.evaluation.views import find_views
-from thumbnet.model_folder import WEIGHTS, TrainedModel, read_model
-from thumbnet.models.registry import model_entry
+from thumbnet.inference.predictor import Predictor, check_classes, load_predictor
+from thumbnet.model_folder import WEIGHTS
 from thumbnet.recipe import RecipeSpec
 from thumbnet.runs import find_run
-from thumbnet.scoring import ranked
-
-
-@dataclass(frozen=True)
-class Guess:
-    """One class an image may be of, with its probability."""
-
-    wnid: str
-    class_name: str
-    prob: float
 
 
 @dataclass(frozen=True)
@@ -53,118 +37,6 @@ class Evaluation:
     part: Part
     architecture: str
     num_parameters: int
-
-
-class Predictor:
-    """A trained network with the preprocessing it was judged with."""
-
-    def __init__(self, trained: TrainedModel, device: str = "cpu") -> None:
-        self.trained = trained
-        self.device = torch.device(device)
-        self.model = trained.model.to(self.device)
-
-    def logits(self, images: Sequence[bytes | Path]) -> NDArray[np.float32]:
-        """Run the network over image files of any size, decoded as `data prepare` decodes.
-
-        Shapes: -> (N, num_classes)
-        Raises: DataError for a file that is missing or no image
-        """
-        preprocess = self.trained.preprocess
-        pixels = [
-            decode(_read(image), preprocess.source_size, preprocess.resize) for image in images
-        ]
-        packed = torch.from_numpy(np.stack(pixels))
-
-        def fetch(part: slice) -> Tensor:
-            return preprocess.shrink(packed[part])
-
-        return predict_logits(self.model, fetch, len(packed), preprocess, self.trained.num_classes)
-
-    def predict(self, images: Sequence[bytes | Path], k: int = 5) -> list[list[Guess]]:
-        """Return the `k` likeliest classes of each image, best first.
-
-        Raises: DataError for a file that is missing or no image
-        Example: predictor.predict([Path("cat.jpg")])[0][0].class_name
-        """
-        return self.guesses(self.logits(images), k) if images else []
-
-    def guesses(self, logits: NDArray[np.float32], k: int = 5) -> list[list[Guess]]:
-        """Name the `k` largest logits of each row; equal ones go to the lower index."""
-        probs = torch.softmax(torch.from_numpy(logits).double(), dim=1).numpy()
-        names, wnids = self.trained.class_names, self.trained.wnids
-        return [
-            [Guess(wnids[i], names[i], float(row[i])) for i in top]
-            for row, top in zip(probs, ranked(logits, k), strict=True)
-        ]
-
-    def split_logits(
-        self,
-        dataset: PackedDataset,
-        split: str,
-        progress: Progress | None = None,
-        *,
-        views: str = "one",
-        image_size: int | None = None,
-    ) -> NDArray[np.float32]:
-        """Run the network over a whole split, labeled or not.
-
-        Args: views: test-time views, by their name; image_size: of judging, instead of its own
-        Shapes: -> (N, num_classes)
-        Raises: DataError for other classes; RecipeError for unknown views, or a size that the
-            network cannot take
-        """
-        check_classes(self.trained, dataset)
-        seen = find_views(views)
-        images = torch.from_numpy(dataset.splits[split].images)
-        preprocess = self._preprocess(image_size)
-
-        def fetch(part: slice) -> Tensor:
-            return preprocess.shrink(images[part])
-
-        return predict_logits(
-            self.model,
-            fetch,
-            len(images),
-            preprocess,
-            self.trained.num_classes,
-            views=seen,
-            progress=_told(progress, "predicting"),
-        )
-
-    def _preprocess(self, image_size: int | None) -> Preprocess:
-        own, name = self.trained.preprocess, self.trained.architecture
-        if image_size in (None, own.image_size):
-            return own
-        if self.trained.members or own.crop or model_entry(name).image_size:
-            raise RecipeError(f"{name} is judged on {own.image_size} pixels only, not {image_size}")
-        entry = model_entry(name)
-        if image_size < entry.min_image_size:
-            raise RecipeError(
-                f"{entry.name} takes images of at least {entry.min_image_size} pixels, "
-                f"not {image_size}"
-            )
-        return replace(own, image_size=image_size)
-
-
-def load_predictor(
-    run_or_folder: str | Path, weights: str = "best", device: str = "cpu"
-) -> Predictor:
-    """Load a run's `best` or `last` weights, or any model folder.
-
-    Raises: CheckpointError where there is none, or it is damaged
-    Example: load_predictor("runs/thumbnet-quick").predict([Path("cat.jpg")])
-    """
-    path = Path(run_or_folder)
-    if (path / "config.json").is_file():
-        return Predictor(read_model(path), device)
-    run = find_run(run_or_folder)
-    folder = run.weights(weights)
-    if not (folder / "model.safetensors").is_file():
-        raise CheckpointError(
-            f"{run.path} has no {weights} weights yet; its first epoch has not ended; "
-            f"go on with `thumbnet resume {run.name}`"
-        )
-    return Predictor(read_model(folder), device)
 
 
 def evaluate(
@@ -319,37 +191,3 @@ def recipe_of(run_or_folder: str | Path) -> RecipeSpec | None:
     if (Path(run_or_folder) / "config.json").is_file():
         return None
     return find_run(run_or_folder).recipe()
-
-
-def check_classes(trained: TrainedModel, dataset: PackedDataset) -> None:
-    """Refuse data whose classes are not the network's, by name and in number.
-
-    Raises: DataError
-    """
-    if trained.wnids == dataset.wnids:
-        return
-    missing = _few(set(trained.wnids) - set(dataset.wnids))
-    added = _few(set(dataset.wnids) - set(trained.wnids))
-    raise DataError(
-        f"{dataset.path} has {dataset.num_classes} classes, the network knows "
-        f"{trained.num_classes}; only the network knows: {missing}; only the data has: {added}; "
-        "judge it on the data it was trained for, or train on this data with --init"
-    )
-
-
-def _told(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
-    return None if progress is None else lambda done, total: progress(done, total, what)
-
-
-def _few(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    return ", ".join(ordered[:3]) + (", ..." if len(ordered) > 3 else "") if ordered else "none"
-
-
-def _read(image: bytes | Path) -> bytes:
-    if isinstance(image, bytes):
-        return image
-    try:
-        return image.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read the image {image}: {error}") from None

@@ -1,0 +1,24 @@
+"""Use a trained network: predict images of any size, and judge it on labeled ones."""
+
+from thumbnet.inference.judge import (
+    Evaluation,
+    all_logits,
+    data_of,
+    evaluate,
+    evaluate_same,
+    recipe_of,
+)
+from thumbnet.inference.predictor import Guess, Predictor, check_classes, load_predictor
+
+__all__ = [
+    "Evaluation",
+    "Guess",
+    "Predictor",
+    "all_logits",
+    "check_classes",
+    "data_of",
+    "evaluate",
+    "evaluate_same",
+    "load_predictor",
+    "recipe_of",
+]
