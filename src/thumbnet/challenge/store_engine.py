@@ -1,0 +1,164 @@
+"""The connection to a challenge's database: settings that keep receipts safe, and transactions."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+
+from thumbnet.challenge import migrations
+from thumbnet.challenge.settings import ChallengeError
+from thumbnet.challenge.tables import audit, challenge
+
+Clock = Callable[[], datetime]
+BUSY_S = 60.0  # how long a write waits for those of other processes; rescoring takes seconds
+
+
+def utc_now() -> datetime:
+    """Read the clock of this machine."""
+    return datetime.now(UTC)
+
+
+class Database:
+    """A challenge's database; several processes may have it open."""
+
+    def __init__(self, url: str, clock: Clock = utc_now, *, create: bool = False) -> None:
+        self.engine = make_engine(url, create=create)
+        self.clock = clock
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writer = threading.Lock() if self.is_sqlite else nullcontext()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that only reads."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction that writes; it is on disk when the block has ended.
+
+        SQLite admits one writer: taking its lock at once, threads wait their turn here and
+        processes in SQLite. Locks of rows are taken in the order team, challenge, entry.
+        """
+        with (
+            self._writer,
+            self.engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the database to the form this version of the code reads.
+
+        Raises: ChallengeError where it cannot be reached, or a newer version wrote it
+        """
+        if self.revision() == migrations.head():
+            return
+        with self.writing() as connection:
+            migrations.upgrade(connection)
+
+    def revision(self) -> str | None:
+        """Return the form of the database, None where it is empty.
+
+        Raises: ChallengeError where it cannot be reached
+        """
+        try:
+            with self.reading() as connection:
+                return migrations.current(connection)
+        except OperationalError as error:
+            shown = self.engine.url.render_as_string(hide_password=True)
+            raise ChallengeError(f"cannot open the database {shown}: {error.orig}") from None
+
+    def bump(self, connection: Connection, *, history: bool = False) -> int:
+        """Count a change that may alter the board, and return the new version.
+
+        Args: history: whether something else than a new entry changed what entries are worth
+        """
+        values: dict[str, Any] = {"version": challenge.c.version + 1}
+        if history:
+            values["history_version"] = challenge.c.version + 1
+        row = connection.execute(update(challenge).values(values).returning(challenge.c.version))
+        return int(row.scalar_one())
+
+    def note(
+        self,
+        connection: Connection,
+        actor: str,
+        action: str,
+        target: str = "",
+        team_id: int | None = None,
+        **details: object,
+    ) -> None:
+        """Write down who did what to whom."""
+        connection.execute(
+            insert(audit).values(
+                at=self.clock(),
+                actor=actor,
+                action=action,
+                target=target,
+                team_id=team_id,
+                details=details,
+            )
+        )
+
+    def holds_challenge(self) -> bool:
+        """Tell whether there is a challenge in the database."""
+        if self.revision() is None:
+            return False
+        with self.reading() as connection:
+            return bool(connection.scalar(select(func.count()).select_from(challenge)))
+
+
+def make_engine(url: str, *, create: bool = False) -> Engine:
+    """Open a database; SQLite in WAL mode, where each commit is on disk before it returns.
+
+    Raises: ChallengeError for an address that is none, or a file that is missing
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite":
+            engine = create_engine(parsed, pool_pre_ping=True)
+            if engine.dialect.name != "postgresql":
+                raise NoSuchModuleError
+            return engine
+    except (ArgumentError, NoSuchModuleError, ImportError):
+        raise ChallengeError(
+            f"{url!r} is no database this server knows; give sqlite:///FILE or "
+            "postgresql+psycopg://USER:PASSWORD@HOST/NAME (which needs thumbnet[postgres])"
+        ) from None
+    if not parsed.database or not (create or Path(parsed.database).is_file()):
+        raise ChallengeError(f"there is no database {parsed.database or 'in memory'}")
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_S, "check_same_thread": False})
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(driver_connection: Any, _record: object) -> None:
+    driver_connection.isolation_level = None  # transactions begin where we say
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        driver_connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
