@@ -38,8 +38,8 @@ from thumbnet.training import begin, session
 from thumbnet.training.engine import Measured, Picks
 from thumbnet.training.events import EpochEnded, Event, Stepped
 from thumbnet.training.phases import Plan
+from thumbnet.training.results import COLUMNS, Result
 from thumbnet.training.session import resume, train
-from thumbnet.training.trainer import COLUMNS, Result
 
 NAMES = recipe_names()
 FILES = {

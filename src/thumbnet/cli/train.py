@@ -11,7 +11,7 @@ from thumbnet.cli.duration import parse_duration
 from thumbnet.cli.output import out
 
 if TYPE_CHECKING:
-    from thumbnet.training.trainer import Result
+    from thumbnet.training.results import Result
 
 DataOption = Annotated[
     Path | None,

@@ -31,8 +31,9 @@ from thumbnet.training.hand import SCRIPTED, Hand, Intervention, Replay, read_ac
 from thumbnet.training.pace import Pace
 from thumbnet.training.phases import Plan
 from thumbnet.training.recorder import Recorder
+from thumbnet.training.results import Result
 from thumbnet.training.state import TrainState, fill_state
-from thumbnet.training.trainer import Result, Trainer
+from thumbnet.training.trainer import Trainer
 from thumbnet.version import __version__
 
 

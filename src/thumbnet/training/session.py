@@ -26,8 +26,8 @@ from thumbnet.training.hand import Replay, read_acts
 from thumbnet.training.job import Job, environment, fit, new_state, reopen
 from thumbnet.training.phases import Plan
 from thumbnet.training.picks import measured_picks
+from thumbnet.training.results import Result
 from thumbnet.training.state import save_state
-from thumbnet.training.trainer import Result
 
 MAX_EPOCHS = 100_000
 BUDGET_SHARE = 0.9  # of a time budget is planned for; the rest is for what a forecast misses

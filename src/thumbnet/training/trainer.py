@@ -1,19 +1,16 @@
 """The loop: steps, epochs, judging, saving, stopping."""
 
-import csv
-import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic, sleep
-from typing import Any
 
 from torch import Tensor, nn
 
 from thumbnet.build import build_optimizer
 from thumbnet.checkpoint import load_tensors, write_atomic
 from thumbnet.errors import DivergedError, RecipeError
-from thumbnet.evaluation.evaluate import Judge, Scores
+from thumbnet.evaluation.evaluate import Judge
 from thumbnet.model_folder import write_weights
 from thumbnet.optim.schedules import Plateau
 from thumbnet.recipe import PlateauSpec
@@ -35,29 +32,13 @@ from thumbnet.training.hand import Hand, Intervention, Replay
 from thumbnet.training.interrupt import StopSignal
 from thumbnet.training.pace import Pace
 from thumbnet.training.phases import StepPlan
+from thumbnet.training.results import Result, format_rows, make_row
 from thumbnet.training.state import TrainState, save_state
 from thumbnet.training.step import seed_step, train_step
 
-COLUMNS = (
-    "epoch", "phase", "step", "wall_s", "lr",
-    "train_loss", "watch_loss", "watch_top1", "watch_top5",
-)  # fmt: skip
 SAVE_EVERY_S = 60.0
 SAVE_SHARE = 0.01  # of the time since the last save, at most
 LOOK_EVERY_S = 0.25  # how often the loss is read where that waits for the device
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a run ended. `reason`: finished, early_stop, time_budget or interrupted."""
-
-    run: RunFolder
-    reason: str
-    best_top1: float
-    best_epoch: int
-    rows: tuple[dict[str, Any], ...]
-    wall_s: float
-    num_skipped: int
 
 
 class Trainer:
@@ -266,7 +247,7 @@ class Trainer:
         schedule = self.hand.plan.phases[at.phase].schedule
         if isinstance(schedule, PlateauSpec):
             state.plateau = state.plateau.after(schedule, scores.loss, scores.top1)
-        row = self._row(at, train_loss, scores)
+        row = make_row(at, state.step, self._wall_s(), train_loss, scores)
         state.rows.append(row)
         state.loss_sum.zero_()
         state.images_seen = 0
@@ -274,19 +255,6 @@ class Trainer:
         write_atomic(self.run.results_file, format_rows(state.rows))
         self._save()
         self._tell(EpochEnded(row, scores, is_best))
-
-    def _row(self, at: StepPlan, train_loss: float, scores: Scores) -> dict[str, Any]:
-        return {
-            "epoch": at.epoch + 1,
-            "phase": at.phase + 1,
-            "step": self.state.step,
-            "wall_s": round(self._wall_s(), 1),
-            "lr": at.lr,
-            "train_loss": round(train_loss, 6),
-            "watch_loss": round(scores.loss, 6),
-            "watch_top1": scores.top1,
-            "watch_top5": scores.top5,
-        }
 
     def _check_weights(self) -> None:
         if not self.state.is_finite():
@@ -340,12 +308,3 @@ class Trainer:
     def _tell(self, event: Event) -> None:
         for observer in self.observers:
             observer(event)
-
-
-def format_rows(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the text of results.csv."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
