@@ -7,7 +7,7 @@ from pathlib import Path
 from thumbnet.build import resolve
 from thumbnet.data.packed import PackedDataset
 from thumbnet.data.splits import apply_protocol
-from thumbnet.errors import RecipeError, did_you_mean
+from thumbnet.errors import CheckpointError, RecipeError, did_you_mean
 from thumbnet.evaluation.ensemble import combine
 from thumbnet.evaluation.evaluate import Judge, Scores, score
 from thumbnet.inference import load_predictor
@@ -16,6 +16,7 @@ from thumbnet.recipes.registry import SOURCES, load_recipe, recipe_names
 from thumbnet.runs import RunFolder, list_runs
 from thumbnet.training.engine import Picks
 from thumbnet.training.events import Observer
+from thumbnet.training.results import Result
 from thumbnet.training.session import foretell, resume, train
 
 OVER = {"finished", "early_stop"}
@@ -50,6 +51,14 @@ class Outcome:
     last: Scores
     best: Scores
     wall_s: float
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A row that could not be trained, though it can run: its public weights are not at hand."""
+
+    row: Row
+    why: str
 
 
 def select(name: str | None = None) -> list[RecipeSpec]:
@@ -109,29 +118,45 @@ def reproduce(
     weights: Path | None = None,
     device: str | None = None,
     observers: Callable[[RecipeSpec], Sequence[Observer]] = lambda _: (),
-) -> Iterator[Outcome]:
+) -> Iterator[Outcome | LeftOut]:
     """Train the rows, cheapest first, and judge each; runs that are over are not trained again.
 
-    An unfinished run of the same recipe is resumed. Ends early where a run is interrupted.
+    An unfinished run of the same recipe is resumed. Ends early where a run is interrupted. A
+    pretrained row whose weights cannot be had is left out, and the others go on.
 
     Args: weights: the file of a pretrained row's weights; observers makes those of one run
     """
     for row in sorted(rows, key=lambda row: row.total_s):
         runs: list[RunFolder] = []
-        for member in row.members:
-            run = _run_of(member, dataset)
-            if run is None or not _is_over(run):
-                watchers = observers(member)
-                file = weights if member.model.pretrained else None
-                if run is not None:
-                    result = resume(run, dataset, observers=watchers)
-                else:
-                    result = train(member, dataset, weights=file, device=device, observers=watchers)
-                if result.reason not in OVER:
-                    return
-                run = result.run
-            runs.append(run)
-        yield judge_row(row, runs, dataset)
+        try:
+            for member in row.members:
+                run = _run_of(member, dataset)
+                if run is None or not _is_over(run):
+                    file = weights if member.model.pretrained else None
+                    result = _train(member, run, dataset, file, device, observers(member))
+                    if result.reason not in OVER:
+                        return
+                    run = result.run
+                runs.append(run)
+        except CheckpointError as error:
+            if not row.recipe.model.pretrained:
+                raise
+            yield LeftOut(row, str(error))
+        else:
+            yield judge_row(row, runs, dataset)
+
+
+def _train(
+    recipe: RecipeSpec,
+    begun: RunFolder | None,
+    dataset: PackedDataset,
+    weights: Path | None,
+    device: str | None,
+    observers: Sequence[Observer],
+) -> Result:
+    if begun is not None:
+        return resume(begun, dataset, observers=observers)
+    return train(recipe, dataset, weights=weights, device=device, observers=observers)
 
 
 def judge_row(row: Row, runs: Sequence[RunFolder], dataset: PackedDataset) -> Outcome:

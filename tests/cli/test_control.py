@@ -2,13 +2,16 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.driver import QUICK_ENGINE, Thumbnet, settings
 
+from thumbnet import reproduce
 from thumbnet.data.packed import PackedDataset
+from thumbnet.models import weights
 from thumbnet.recipes.registry import load_recipe
 from thumbnet.runs import RunFolder, find_run
 from thumbnet.training.events import Event, Stepped
@@ -94,6 +97,24 @@ def test_reproduce_foretells_trains_and_leaves_out_what_is_done(
     assert again.status == 0
     assert "epoch" not in again.err
     assert not Path("runs/vonmartens2019-lenet5.2").exists()
+
+
+def test_reproduce_leaves_out_a_row_whose_weights_are_not_at_hand(
+    thumbnet: Thumbnet, tiny: PackedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pretrained() -> list[Any]:
+        size = {"preprocess.image_size": 64, **QUICK_ENGINE}
+        row = load_recipe("vonmartens2019/squeezenet-pretrained", size).scaled(0.05)
+        return [row, load_recipe("vonmartens2019/lenet5", QUICK_ENGINE).scaled(0.05)]
+
+    entry = replace(weights.PUBLIC_WEIGHTS["squeezenet1_1"], url="http://127.0.0.1:9/s.pth")
+    monkeypatch.setitem(weights.PUBLIC_WEIGHTS, "squeezenet1_1", entry)
+    monkeypatch.setattr(reproduce, "select", lambda _: pretrained())
+    said = thumbnet("reproduce", "--data", tiny.path)
+    assert said.status == 1, said.err
+    assert "left out: vonmartens2019/squeezenet-pretrained: the pretrained weights" in said.out
+    assert "8 images, vonmartens2019" in said.out
+    assert not Path("runs/vonmartens2019-squeezenet-pretrained").exists()
 
 
 def test_reproduce_refuses_an_unknown_source(thumbnet: Thumbnet) -> None:

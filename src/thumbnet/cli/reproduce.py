@@ -40,8 +40,8 @@ def reproduce(
     from thumbnet.cli.live import LiveTraining
     from thumbnet.cli.progress import bar
     from thumbnet.data.sources import load_dataset
+    from thumbnet.reproduce import LeftOut, select
     from thumbnet.reproduce import reproduce as run_rows
-    from thumbnet.reproduce import select
 
     recipes = select(name)
     with bar("preparing the data") as progress:
@@ -53,6 +53,7 @@ def reproduce(
     if dry_run or not rows:
         raise typer.Exit(0 if rows else 2)
     outcomes: list[Outcome] = []
+    left_out: list[LeftOut] = []
     with LiveTraining() as live:
 
         def watch(recipe: RecipeSpec) -> Sequence[Observer]:
@@ -60,12 +61,20 @@ def reproduce(
             return [live]
 
         for outcome in run_rows(rows, dataset, weights=weights, device=device, observers=watch):
-            outcomes.append(outcome)
+            if isinstance(outcome, LeftOut):
+                left_out.append(outcome)
+            else:
+                outcomes.append(outcome)
     _print_outcomes(outcomes)
-    if len(outcomes) < len(rows):
+    for one in left_out:
+        out.print(f"left out: {one.row.recipe.name}: {one.why}")
+    to_go = len(rows) - len(outcomes) - len(left_out)
+    if to_go:
         again = f"thumbnet reproduce{f' {name}' if name else ''}"
-        out.print(f"interrupted and saved; {len(rows) - len(outcomes)} rows to go: {again}")
+        out.print(f"interrupted and saved; {to_go} rows to go: {again}")
         raise typer.Exit(130)
+    if left_out:
+        raise typer.Exit(1)
 
 
 def _foretell(
