@@ -17,7 +17,7 @@ class Rules:
 
     `quota`: from one entry of a team to its next. `max_entries`: of a team in all. `rounding`: the
     step that shown scores are rounded to. With `ladder` a shown score changes only where the new
-    one is better by `ladder_step` at least.
+    one is better by `ladder_step` at least; docs/decisions/0009 tells why that is the default.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Rules:
     max_entries: int | None = None
     metric: Metric = "top1"
     rounding: float = 0.001
-    ladder: bool = False
+    ladder: bool = True
     ladder_step: float = 0.005
     public_share: float = 0.3
     description: str = ""
