@@ -1,0 +1,1 @@
+"""The routes of the challenge server: JSON for programs, pages for people, and for operators."""

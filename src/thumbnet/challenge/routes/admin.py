@@ -1,0 +1,214 @@
+"""The pages of the organizers."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from thumbnet.challenge.context import Form, Visit, VisitDep, address_of, see_other
+from thumbnet.challenge.entities import Team
+from thumbnet.challenge.names import MAX_NAME_CHARS
+from thumbnet.challenge.settings import ChallengeError
+
+router = APIRouter(prefix="/admin", include_in_schema=False)
+
+AUDIT_LINES = 100
+
+
+class PasswordForm(Form):
+    """What the login page sends."""
+
+    password: str
+
+
+class TeamForm(Form):
+    """What adds a team."""
+
+    name: str
+    is_baseline: bool = False
+
+
+async def admin_of(visit: VisitDep) -> Visit:
+    """Return the visit of an admin.
+
+    Raises: HTTPException for anybody else
+    """
+    if not visit.viewer.is_admin:
+        raise HTTPException(403, "Only the organizers may do this.")
+    return visit
+
+
+AdminDep = Annotated[Visit, Depends(admin_of)]
+
+
+async def team_of(slug: str, visit: AdminDep) -> Team:
+    """Return the team of an address.
+
+    Raises: HTTPException where there is none
+    """
+    team = await run_in_threadpool(visit.server.store.team_by_slug, slug)
+    if team is None:
+        raise HTTPException(404, "There is no such team.")
+    return team
+
+
+TeamDep = Annotated[Team, Depends(team_of)]
+
+
+@router.get("")
+async def overview(visit: VisitDep, done: str = "") -> Response:
+    """Show everything to the organizers, and to others the form for the password."""
+    if not visit.viewer.is_admin:
+        return await visit.with_form().page("admin_login.html", error="")
+    return await _overview(visit, message=DONE.get(done, ""))
+
+
+@router.post("/login")
+async def login(visit: VisitDep) -> Response:
+    """Log an organizer in."""
+    form, server, address = (
+        await visit.fields(PasswordForm),
+        visit.server,
+        address_of(visit.request),
+    )
+    if wait_s := server.throttles.login.hit("admin", address):
+        error = f"Too many tries. Try again in {wait_s} s."
+        answer = await visit.page("admin_login.html", 429, error=error)
+        answer.headers["Retry-After"] = str(wait_s)
+        return answer
+    if not await run_in_threadpool(server.store.check_admin, form.password, address):
+        return await visit.page("admin_login.html", 401, error="This is not the password.")
+    answer = see_other("/admin")
+    server.sessions.write(answer, server.sessions.issue(is_admin=True))
+    return answer
+
+
+@router.post("/teams")
+async def add_team(visit: AdminDep) -> Response:
+    """Add a team, and show its token this once."""
+    form = await visit.fields(TeamForm)
+    try:
+        team, token = await run_in_threadpool(
+            visit.server.store.add_team, form.name, form.is_baseline
+        )
+    except ChallengeError as error:
+        return await _overview(visit, 422, error=str(error))
+    return await _overview(visit, token=token, token_team=team)
+
+
+@router.get("/teams/{slug}")
+async def team_entries(visit: AdminDep, team: TeamDep) -> Response:
+    """Show the entries of a team, with both scores."""
+    page = await run_in_threadpool(visit.server.store.team_page, team, True)
+    return await visit.page("admin_team.html", page=page)
+
+
+@router.post("/teams/{slug}/token")
+async def rotate_token(visit: AdminDep, team: TeamDep) -> Response:
+    """Make a new token for a team, and show it this once."""
+    await visit.fields(Form)
+    token = await run_in_threadpool(visit.server.store.rotate_token, team)
+    return await _overview(visit, token=token, token_team=team)
+
+
+@router.post("/teams/{slug}/disable")
+async def disable(visit: AdminDep, team: TeamDep) -> Response:
+    """Take a team out."""
+    await visit.fields(Form)
+    await run_in_threadpool(visit.server.store.disable_team, team)
+    return await _done(visit, "disabled")
+
+
+@router.post("/teams/{slug}/enable")
+async def enable(visit: AdminDep, team: TeamDep) -> Response:
+    """Take a team back."""
+    await visit.fields(Form)
+    await run_in_threadpool(visit.server.store.disable_team, team, False)
+    return await _done(visit, "enabled")
+
+
+@router.post("/entries/{entry_id}/hide")
+async def hide(visit: AdminDep, entry_id: str) -> Response:
+    """Let an entry count no more."""
+    return await _set_hidden(visit, entry_id, hidden=True)
+
+
+@router.post("/entries/{entry_id}/show")
+async def show(visit: AdminDep, entry_id: str) -> Response:
+    """Let an entry count again."""
+    return await _set_hidden(visit, entry_id, hidden=False)
+
+
+@router.post("/freeze")
+async def freeze(visit: AdminDep) -> Response:
+    """Let the board stand as it is."""
+    await visit.fields(Form)
+    await run_in_threadpool(visit.server.store.freeze, visit.server.clock())
+    return await _done(visit, "frozen")
+
+
+@router.post("/unfreeze")
+async def unfreeze(visit: AdminDep) -> Response:
+    """Let the challenge go on."""
+    await visit.fields(Form)
+    await run_in_threadpool(visit.server.store.freeze, None)
+    return await _done(visit, "unfrozen")
+
+
+@router.post("/reveal")
+async def reveal(visit: AdminDep) -> Response:
+    """Show the private scores to everybody."""
+    await visit.fields(Form)
+    await run_in_threadpool(visit.server.store.reveal)
+    return await _done(visit, "revealed")
+
+
+@router.post("/rescore")
+async def rescore(visit: AdminDep) -> Response:
+    """Score all entries again."""
+    await visit.fields(Form)
+    await run_in_threadpool(visit.server.store.rescore)
+    return await _done(visit, "rescored")
+
+
+DONE = {
+    "disabled": "The team is disabled.",
+    "enabled": "The team takes part again.",
+    "frozen": "The challenge is frozen.",
+    "unfrozen": "The challenge goes on.",
+    "revealed": "The private scores are shown to everybody.",
+    "rescored": "All entries are scored again.",
+    "hidden": "The entry counts no more.",
+    "shown": "The entry counts again.",
+}
+
+
+async def _set_hidden(visit: Visit, entry_id: str, hidden: bool) -> Response:
+    await visit.fields(Form)
+    try:
+        await run_in_threadpool(visit.server.store.hide, entry_id, hidden)
+    except ChallengeError:
+        raise HTTPException(404, "There is no such entry.") from None
+    return await _done(visit, "hidden" if hidden else "shown")
+
+
+async def _done(visit: Visit, word: str) -> Response:
+    await visit.server.snapshots.changed()
+    return see_other(f"/admin?done={word}")
+
+
+async def _overview(visit: Visit, status: int = 200, **values: Any) -> Response:
+    store = visit.server.store
+    board = await run_in_threadpool(store.board, True)
+    shown = {"token": "", "token_team": None, "message": "", "error": "", **values}
+    return await visit.page(
+        "admin.html",
+        status,
+        board=board,
+        teams=await run_in_threadpool(store.teams),
+        rows={row.team.id: row for row in board.rows},
+        audit=await run_in_threadpool(store.audit, AUDIT_LINES),
+        name_length=MAX_NAME_CHARS,
+        **shown,
+    )
