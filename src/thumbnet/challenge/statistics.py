@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thumbnet.challenge.entities import Score
+from thumbnet.significance import sign_test
 
 Z95 = 1.959963984540054  # the normal quantile of a two-sided 95 % interval
 LEVEL = 0.05
-MAX_EXACT = 1_000  # discordant images; beyond them the normal approximation is as good
 
 
 def half_width(value: float, num_images: int) -> float:
@@ -37,8 +37,8 @@ def score_of(num_correct: int, num_images: int) -> Score:
 def bands(correct: Sequence[NDArray[np.bool_]]) -> list[int]:
     """Return the band of each team, from 1, given which images each got right, best team first.
 
-    A band begins where a team is told apart from the first one of the running band, by a two-sided
-    McNemar test at 5 % on the same images. The first, not the neighbor: else a long chain of close
+    A band begins where a team is told apart from the first one of the running band, by an exact
+    two-sided McNemar test at 5 % on the same images. The first, not the neighbor: else a long chain of close
     teams would make one band whose ends are far apart. Bands are read against their first team
     only; two teams of one band may differ, and each test stands for itself (no correction for
     their number).
@@ -59,32 +59,11 @@ def bands(correct: Sequence[NDArray[np.bool_]]) -> list[int]:
 def told_apart(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:
     """Tell whether two teams' right answers differ by more than noise does in 1 of 20 cases.
 
-    Exact (binomial) up to 1,000 images that only one of them got right, else normal with
-    continuity correction.
-
-    Source: McNemar 1947; Edwards 1948
+    Shapes: (num_images,), (num_images,)
     """
-    only_one = int(np.count_nonzero(one & ~other))
-    only_other = int(np.count_nonzero(other & ~one))
-    discordant = only_one + only_other
-    if discordant > MAX_EXACT:
-        return abs(only_one - only_other) - 1 > Z95 * math.sqrt(discordant)
-    return min(only_one, only_other) <= largest_rare(discordant)
+    return _is_uneven(int(np.count_nonzero(one & ~other)), int(np.count_nonzero(other & ~one)))
 
 
-@lru_cache(maxsize=MAX_EXACT + 1)
-def largest_rare(discordant: int) -> int:
-    """Return the largest number of heads, or tails, that is rarely so low in so many fair throws.
-
-    Rare is 5 % on both sides together; -1 where even no head at all is not rare.
-    """
-    ways, total, heads = 1, 1, 0
-    allowed = math.floor(LEVEL * 2**discordant) // 2  # 2 * total <= LEVEL * 2^n
-    if total > allowed:
-        return -1
-    while True:
-        ways = ways * (discordant - heads) // (heads + 1)
-        total += ways
-        if total > allowed:
-            return heads
-        heads += 1
+@lru_cache(maxsize=1 << 16)  # a board compares the same teams again at each entry
+def _is_uneven(only_one: int, only_other: int) -> bool:
+    return sign_test(only_one, only_other) < LEVEL
