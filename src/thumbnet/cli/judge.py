@@ -123,19 +123,31 @@ def predict(
     data: DataOption = None,
     weights: WeightsOption = "best",
     device: DeviceOption = None,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="By the model.onnx of a folder that export wrote.")
+    ] = False,
 ) -> None:
     """Predict classes: of a split as `image wnid` lines, or of any image files as CSV."""
     from thumbnet.errors import RecipeError
-    from thumbnet.inference import load_predictor
-    from thumbnet.training.engine import find_device
 
     if bool(images) == (split is not None):
         raise RecipeError("give either image files, folders or globs, or --split NAME")
-    predictor = load_predictor(run, weights, find_device(device))
+    predictor = _load(run, weights, device, onnx)
     if split is not None:
         _predict_split(predictor, run, split, data, output or Path(f"{split}-labels.txt"))
     else:
         _predict_files(predictor, find_images(images or []), output)
+
+
+def _load(run: str, weights: str, device: str | None, onnx: bool) -> Predictor:
+    if onnx:
+        from thumbnet.export.predictor import load_onnx_predictor
+
+        return load_onnx_predictor(run)
+    from thumbnet.inference import load_predictor
+    from thumbnet.training.engine import find_device
+
+    return load_predictor(run, weights, find_device(device))
 
 
 def find_images(patterns: list[str]) -> list[Path]:

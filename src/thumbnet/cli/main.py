@@ -12,6 +12,7 @@ from thumbnet.cli import (
     data,
     doctor,
     ensemble,
+    export,
     judge,
     models,
     quickstart,
@@ -43,6 +44,7 @@ app.command()(judge.evaluate)
 app.command()(judge.predict)
 app.command()(compare.compare)
 app.command()(ensemble.ensemble)
+app.command()(export.export)
 app.command()(doctor.doctor)
 app.command()(quickstart.quickstart)
 
