@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from thumbnet.cli import (
+    challenge,
     compare,
     control,
     data,
@@ -35,6 +36,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(models.app, name="model")
 app.add_typer(runs.app, name="runs")
+app.add_typer(challenge.app, name="challenge")
 app.command()(train.train)
 app.command()(train.resume)
 app.command()(control.control)

@@ -1,0 +1,259 @@
+"""`thumbnet challenge`: create a challenge with hidden labels, serve it, look after it."""
+
+import json
+import os
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from thumbnet.cli import challenge_records
+from thumbnet.cli.challenge_teams import ACTOR, FolderArgument, team_app, token_app
+from thumbnet.cli.moment import MomentOption, parse_moment, written
+from thumbnet.cli.output import err, out
+
+if TYPE_CHECKING:
+    from thumbnet.challenge.operate import Created
+
+app = typer.Typer(
+    help="Run a challenge: hidden labels, one entry per quota, a live board.", no_args_is_help=True
+)
+app.add_typer(team_app, name="team")
+app.add_typer(token_app, name="token")
+for command in (
+    challenge_records.export,
+    challenge_records.audit,
+    challenge_records.backup,
+    challenge_records.restore,
+):
+    app.command()(command)
+
+
+class Part(StrEnum):
+    """Which part of val may be hidden."""
+
+    VAL = "val"
+    HALF = "val-second-half"
+
+
+class Metric(StrEnum):
+    """What is counted."""
+
+    TOP1 = "top1"
+    TOP5 = "top5"
+
+
+@app.command()
+def create(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; new, or empty.")],
+    *,
+    name: Annotated[str, typer.Option(help="Name of the challenge.")],
+    data: Annotated[Path | None, typer.Option(help="Data set; searched for if not given.")] = None,
+    hide: Annotated[Part | None, typer.Option(help="Labels to hide: val if not given.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="`image wnid` lines: labels of the test images, to hide.")
+    ] = None,
+    description: Annotated[str, typer.Option(help="Shown with the rules.")] = "",
+    opens: MomentOption = "now",
+    closes: MomentOption = "+30d",
+    quota: Annotated[str, typer.Option(help="From one entry of a team to its next.")] = "2h",
+    max_entries: Annotated[int | None, typer.Option(help="Cap of a team; else none.")] = None,
+    metric: Annotated[Metric, typer.Option(help="What is counted.")] = Metric.TOP1,
+    public_share: Annotated[float, typer.Option(help="Share of the images on the board.")] = 0.3,
+    rounding: Annotated[float, typer.Option(help="Step of shown scores; 0.001 is 0.1 %.")] = 0.001,
+    ladder: Annotated[
+        bool, typer.Option(help="Show a better score only where it is better by a step.")
+    ] = True,
+    ladder_step: Annotated[float, typer.Option(help="The Ladder's step.")] = 0.005,
+    seed: Annotated[
+        int | None, typer.Option(help="Draws names and the public part; secret, random if absent.")
+    ] = None,
+    baseline: Annotated[
+        bool, typer.Option("--baseline", help="Put a team that guesses on the board.")
+    ] = False,
+    public_url: Annotated[str | None, typer.Option(help="How participants reach it.")] = None,
+    database_url: Annotated[
+        str, typer.Option(help="postgresql+psycopg://...; else SQLite in the folder.")
+    ] = "",
+) -> None:
+    """Hide labels, write the participants' bundle, and print the admin's password once."""
+    from thumbnet.challenge import operate
+    from thumbnet.challenge.entities import Rules
+    from thumbnet.challenge.store import utc_now
+    from thumbnet.cli.duration import parse_duration
+    from thumbnet.data.sources import load_dataset
+
+    if hide and labels:
+        raise typer.BadParameter("give --hide or --labels, not both")
+    now = utc_now()
+    begin = parse_moment(opens, now)
+    rules = Rules(
+        name=name,
+        opens=begin,
+        closes=parse_moment(closes, begin),
+        quota=timedelta(seconds=parse_duration(quota)),
+        max_entries=max_entries,
+        metric=metric.value,
+        rounding=rounding,
+        ladder=ladder,
+        ladder_step=ladder_step,
+        public_share=public_share,
+        description=description,
+    )
+    dataset = load_dataset(data, download=False)
+    if labels:
+        hidden = operate.hide_labelled(dataset, labels)
+    else:
+        hidden = operate.hide_part(dataset, (hide or Part.VAL).value)
+    made = operate.create(
+        folder,
+        dataset,
+        hidden,
+        rules,
+        seed=seed,
+        database_url=database_url,
+        public_url=public_url,
+        baseline=baseline,
+    )
+    _print_created(folder, made)
+
+
+@app.command()
+def serve(
+    folder: FolderArgument,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
+) -> None:
+    """Serve the challenge until Ctrl-C."""
+    import uvicorn
+
+    from thumbnet.challenge.operate import open_store
+    from thumbnet.challenge.settings import FOLDER_VARIABLE
+
+    _, store = open_store(folder)  # says what is wrong before any process starts
+    store.close()
+    os.environ[FOLDER_VARIABLE] = str(folder.resolve())
+    uvicorn.run(
+        "thumbnet.challenge.operate:app_of_folder",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        proxy_headers=False,  # the app knows which proxies to trust
+        server_header=False,
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=5,  # a listener of the live board never ends by itself
+    )
+
+
+@app.command()
+def status(
+    folder: FolderArgument,
+    as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
+) -> None:
+    """Show the state, the numbers, and what a check of the whole database finds."""
+    from thumbnet.challenge.operate import status_of
+
+    facts = status_of(folder)
+    if as_json:
+        out.print(json.dumps(facts, indent=1, ensure_ascii=False, default=str))
+    else:
+        table = Table(show_header=False, box=None)
+        for key, value in facts.items():
+            table.add_row(
+                key, "; ".join(value) or "none" if isinstance(value, list) else str(value)
+            )
+        out.print(table)
+    if facts["problems"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def freeze(
+    folder: FolderArgument,
+    at: Annotated[str, typer.Option(help="Moment: now, +2h, or 2026-12-01T18:00+01:00.")] = "now",
+    undo: Annotated[bool, typer.Option("--undo", help="Let it go on.")] = False,
+) -> None:
+    """Let the board stand as it is, and take no entry meanwhile."""
+    from thumbnet.challenge.operate import open_store
+
+    _, store = open_store(folder)
+    try:
+        moment = None if undo else parse_moment(at, store.clock())
+        store.freeze(moment, ACTOR)
+    finally:
+        store.close()
+    out.print(f"frozen from {written(moment)}" if moment else "not frozen")
+
+
+@app.command()
+def reveal(
+    folder: FolderArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Show the private scores and rank by them; this ends the challenge for good."""
+    from thumbnet.challenge.operate import open_store
+
+    _, store = open_store(folder)
+    try:
+        state = store.challenge().state
+        if state not in ("closed", "revealed") and not yes:
+            typer.confirm(f"the challenge is {state}; end it for good?", abort=True, err=True)
+        store.reveal(ACTOR)
+        for row in store.board().rows:
+            private = f"{100 * row.private.value:.2f} %" if row.private else "-"
+            out.print(f"{row.rank or '-':>4}  {private:>8}  {row.team.name}")
+    finally:
+        store.close()
+
+
+@app.command()
+def hide(
+    folder: FolderArgument,
+    entry: Annotated[str, typer.Argument(help="Id of an entry.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Let it count again.")] = False,
+) -> None:
+    """Let an entry count no more; its slot stays spent."""
+    from thumbnet.challenge.operate import open_store
+
+    _, store = open_store(folder)
+    try:
+        store.hide(entry, not undo, ACTOR)
+    finally:
+        store.close()
+    out.print(f"{entry}: {'counts again' if undo else 'hidden'}")
+
+
+@app.command()
+def rescore(
+    folder: FolderArgument,
+    labels: Annotated[
+        Path | None, typer.Option(help="New hidden labels: `image wnid` lines, bundle's names.")
+    ] = None,
+) -> None:
+    """Judge all entries again, by corrected labels where given."""
+    from thumbnet.challenge.operate import open_store, rescore_by
+
+    _, store = open_store(folder)
+    try:
+        changed = rescore_by(store, labels, ACTOR)
+    finally:
+        store.close()
+    out.print(f"{changed} entries changed")
+
+
+def _print_created(folder: Path, made: "Created") -> None:
+    if made.warning:
+        err.print(f"\nWARNING: {made.warning}\n", style="bold red")
+    out.print(f"{folder}: {made.num_images:,} hidden images, {made.num_public:,} of them public")
+    out.print(f"admin password: {made.password}")
+    if made.baseline_token:
+        out.print(f"token of the baseline: {made.baseline_token}")
+    err.print(
+        "write the password down: it is shown this once, only a hash of it is kept\n"
+        f"next: thumbnet challenge team add {folder} NAME; thumbnet challenge serve {folder}"
+    )
