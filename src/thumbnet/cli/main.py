@@ -20,6 +20,7 @@ from thumbnet.cli import (
     recipes,
     reproduce,
     runs,
+    show,
     train,
 )
 from thumbnet.errors import DivergedError, ThumbnetError
@@ -36,6 +37,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(recipes.app, name="recipe")
 app.add_typer(models.app, name="model")
 app.add_typer(runs.app, name="runs")
+app.add_typer(show.app, name="show")
 app.add_typer(challenge.app, name="challenge")
 app.command()(train.train)
 app.command()(train.resume)

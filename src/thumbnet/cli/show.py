@@ -1,0 +1,148 @@
+"""`thumbnet show`: pictures of runs, predictions, networks and data; here those of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from thumbnet.cli import show_data, show_network
+from thumbnet.cli.judge import DeviceOption, WeightsOption
+from thumbnet.cli.progress import bar
+from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
+from thumbnet.cli.train import DataOption
+
+if TYPE_CHECKING:
+    from thumbnet.inference import Evaluation
+    from thumbnet.visualize.curves import Curve
+    from thumbnet.visualize.gallery import Judged
+
+app = typer.Typer(
+    help="Draw runs, predictions, networks and data, as PNG or SVG.", no_args_is_help=True
+)
+RunArgument = Annotated[str, typer.Argument(help="A run, or a model folder.")]
+SplitOption = Annotated[
+    str | None, typer.Option(help="train or val [what the run's protocol reports].")
+]
+
+
+@app.command()
+def curves(
+    runs: Annotated[list[str], typer.Argument(help="One or more runs, drawn side by side.")],
+    output: OutputOption = None,
+    svg: SvgOption = False,
+) -> None:
+    """Draw loss, watched accuracy and learning rate; phases and what a hand did are marked."""
+    from thumbnet.visualize.curves import draw_curves
+
+    figure = draw_curves([_curve(run) for run in runs])
+    write(figure, output, plots_of(runs[0]) / "curves.png", svg)
+
+
+def _curve(run: str) -> Curve:
+    from thumbnet.runs import find_run
+    from thumbnet.training.hand import read_acts
+    from thumbnet.visualize.curves import read_curve
+
+    folder = find_run(run)
+    published = folder.recipe().published
+    acts = [(act.step, str(act)) for act in read_acts(folder.events_file) if act.kind != "skip"]
+    if published is None:
+        return read_curve(folder.name, folder.results_file, acts)
+    return read_curve(folder.name, folder.results_file, acts, published.top1, f"{published.split}")
+
+
+@app.command()
+def gallery(
+    run: RunArgument,
+    count: Annotated[int, typer.Option(min=1, max=20, help="Images of each kind.")] = 8,
+    split: SplitOption = None,
+    data: DataOption = None,
+    weights: WeightsOption = "best",
+    device: DeviceOption = None,
+    output: OutputOption = None,
+    svg: SvgOption = False,
+) -> None:
+    """Draw images the network has right, has wrong, and is wrong about but sure."""
+    from thumbnet.visualize.gallery import draw_gallery
+
+    judged, name = _judged(run, split, data, weights, device)
+    write(draw_gallery(judged, name, count), output, plots_of(run) / "gallery.png", svg)
+
+
+@app.command()
+def hardest(
+    run: RunArgument,
+    count: Annotated[int, typer.Option(min=1, max=96, help="Images.")] = 24,
+    classes: Annotated[bool, typer.Option("--classes", help="Classes instead of images.")] = False,
+    split: SplitOption = None,
+    data: DataOption = None,
+    weights: WeightsOption = "best",
+    device: DeviceOption = None,
+    output: OutputOption = None,
+    svg: SvgOption = False,
+) -> None:
+    """Draw the images, or the classes, that the network finds hardest."""
+    from thumbnet.visualize.gallery import draw_classes, draw_hardest
+
+    judged, name = _judged(run, split, data, weights, device)
+    figure = draw_classes(judged, name) if classes else draw_hardest(judged, name, count)
+    kind = "hardest-classes" if classes else "hardest"
+    write(figure, output, plots_of(run) / f"{kind}.png", svg)
+
+
+@app.command()
+def confusions(
+    run: RunArgument,
+    count: Annotated[int, typer.Option(min=1, max=60, help="Pairs.")] = 20,
+    split: SplitOption = None,
+    data: DataOption = None,
+    weights: WeightsOption = "best",
+    device: DeviceOption = None,
+    output: OutputOption = None,
+    svg: SvgOption = False,
+) -> None:
+    """Draw the confusion matrix, and the pairs of classes taken for each other most."""
+    from thumbnet.evaluation.metrics import confusion, most_confused
+    from thumbnet.visualize.confusions import draw_confusions
+
+    found = _evaluate(run, split, data, weights, device)
+    matrix = confusion(found.logits, found.labels)
+    names, title = found.dataset.class_names, f"{Path(run).name} on {found.judged_on}"
+    figure = draw_confusions(matrix, most_confused(matrix, count), names, title)
+    write(figure, output, plots_of(run) / "confusions.png", svg)
+
+
+def _judged(
+    run: str, split: str | None, data: Path | None, weights: str, device: str | None
+) -> tuple[Judged, str]:
+    """Return the judged images, and what to call network and images in a title."""
+    from thumbnet.evaluation.metrics import softmax
+    from thumbnet.visualize.gallery import Judged
+
+    found = _evaluate(run, split, data, weights, device)
+    images = found.dataset.splits[found.part.split].images
+    if len(found.part) != len(images):
+        images = images[found.part.indices]
+    judged = Judged(images, found.labels, softmax(found.logits), found.dataset.class_names)
+    return judged, f"{Path(run).name} on {found.judged_on}"
+
+
+def _evaluate(
+    run: str, split: str | None, data: Path | None, weights: str, device: str | None
+) -> Evaluation:
+    from thumbnet.inference import evaluate
+    from thumbnet.training.engine import find_device
+
+    with bar("judging") as progress:
+        return evaluate(
+            run, split, data, weights=weights, device=find_device(device), progress=progress
+        )
+
+
+for command in (
+    show_network.filters, show_network.activations, show_network.prelu, show_network.saliency,
+    show_network.cam, show_network.diagram, show_data.augment, show_data.data,
+):  # fmt: skip
+    app.command()(command)

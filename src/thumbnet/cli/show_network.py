@@ -1,0 +1,234 @@
+"""`thumbnet show` for what is inside a network: filters, maps, slopes, attribution, diagram."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from thumbnet.cli.judge import WeightsOption
+from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
+from thumbnet.cli.train import DataOption
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from thumbnet.inference import Predictor
+    from thumbnet.model_folder import TrainedModel
+
+RunArgument = Annotated[str, typer.Argument(help="A run, or a model folder.")]
+ImageArgument = Annotated[
+    str, typer.Argument(help="An image file, or the name of an image in the run's data.")
+]
+ClassOption = Annotated[
+    str | None, typer.Option("--class", help="A class's id or name [the predicted one].")
+]
+
+
+def filters(
+    run: RunArgument,
+    layer: Annotated[str | None, typer.Option(help="A convolution [the first].")] = None,
+    second: Annotated[bool, typer.Option("--second", help="The second convolution.")] = False,
+    weights: WeightsOption = "best",
+    output: OutputOption = None,
+    svg: SvgOption = False,
+) -> None:
+    """Draw the filters of the first, the second, or any convolution."""
+    from thumbnet.errors import RecipeError
+    from thumbnet.visualize.filters import draw_filters
+    from thumbnet.visualize.layers import convolutions, find_convolution
+
+    if layer is not None and second:
+        raise RecipeError("give either --layer NAME or --second")
+    model = _network(run, weights).trained.model
+    name = find_convolution(model, layer, second)
+    figure = draw_filters(convolutions(model)[name], name, Path(run).name)
+    write(figure, output, plots_of(run) / f"filters-{name}.png", svg)
+
+
+def activations(
+    run: RunArgument,
+    image: ImageArgument,
+    layer: Annotated[list[str] | None, typer.Option(help="May be given several times.")] = None,
+    data: DataOption = None,
+    weights: WeightsOption = "best",
+    output: OutputOption = None,
+    svg: SvgOption = False,
+) -> None:
+    """Draw what each layer makes of an image."""
+    from thumbnet.errors import RecipeError
+    from thumbnet.visualize.activations import draw_activations, layer_maps
+
+    predictor = _network(run, weights)
+    pixels, inputs = _input(predictor, run, image, data)
+    maps = layer_maps(predictor.model, inputs, layer or None)
+    for name, held in maps.items():
+        if held.ndim != 3:
+            raise RecipeError(f"layer '{name}' puts out no maps; give one before it flattens")
+    title = f"{Path(run).name}: what its layers make of {Path(image).name}"
+    figure = draw_activations(pixels, maps, title)
+    write(figure, output, plots_of(run) / f"activations-{Path(image).stem}.png", svg)
+
+
+def prelu(
+    run: RunArgument,
+    weights: WeightsOption = "best",
+    output: OutputOption = None,
+    svg: SvgOption = False,
+) -> None:
+    """Draw the learned PReLU slopes, beside ReLU."""
+    from thumbnet.visualize.prelu import draw_slopes, prelu_slopes
+
+    slopes = prelu_slopes(_network(run, weights).trained.model)
+    write(draw_slopes(slopes, Path(run).name), output, plots_of(run) / "prelu.png", svg)
+
+
+def saliency(
+    run: RunArgument,
+    image: ImageArgument,
+    class_: ClassOption = None,
+    data: DataOption = None,
+    weights: WeightsOption = "best",
+    output: OutputOption = None,
+    svg: SvgOption = False,
+) -> None:
+    """Draw which pixels move the logit of the class most, by gradient."""
+    from thumbnet.visualize.attribution import draw_attribution
+    from thumbnet.visualize.attribution import saliency as find_saliency
+
+    predictor = _network(run, weights)
+    pixels, inputs = _input(predictor, run, image, data)
+    index, what = _class(predictor, inputs, class_)
+    heat = find_saliency(predictor.model, inputs, index)
+    title = f"{Path(run).name}: pixels of {Path(image).name} that speak for or against {what}"
+    note = "largest absolute gradient of the class's logit over the channels; bright is more"
+    figure = draw_attribution(pixels, heat, title, note, "saliency")
+    write(figure, output, plots_of(run) / f"saliency-{Path(image).stem}.png", svg)
+
+
+def cam(
+    run: RunArgument,
+    image: ImageArgument,
+    layer: Annotated[str | None, typer.Option(help="A layer with maps [the last].")] = None,
+    class_: ClassOption = None,
+    data: DataOption = None,
+    weights: WeightsOption = "best",
+    output: OutputOption = None,
+    svg: SvgOption = False,
+) -> None:
+    """Draw where the maps of a layer speak for the class, by Grad-CAM."""
+    from thumbnet.visualize.attribution import draw_attribution, grad_cam
+
+    predictor = _network(run, weights)
+    pixels, inputs = _input(predictor, run, image, data)
+    index, what = _class(predictor, inputs, class_)
+    heat, name = grad_cam(predictor.model, inputs, index, layer)
+    title = f"{Path(run).name}: where {Path(image).name} speaks for {what}"
+    size = " x ".join(map(str, heat.shape))
+    nothing = "" if heat.any() else "; nothing in it speaks for this class"
+    note = f"Grad-CAM at layer {name}, {size} pixels; bright is more{nothing}"
+    figure = draw_attribution(pixels, heat, title, note, f"Grad-CAM at {name}")
+    write(figure, output, plots_of(run) / f"cam-{Path(image).stem}.png", svg)
+
+
+def diagram(
+    network: Annotated[str, typer.Argument(help="A network's name, a run, or a model folder.")],
+    num_classes: Annotated[
+        int, typer.Option("--num-classes", "--classes", help="Of a network by name.")
+    ] = 200,
+    weights: WeightsOption = "best",
+    output: OutputOption = None,
+) -> None:
+    """Draw a network's blocks, shapes and parameters, as SVG unless -o ends in .png."""
+    from thumbnet.models.registry import model_names
+    from thumbnet.visualize.diagram import draw_diagram, fresh_blocks, network_blocks
+
+    if network in model_names():
+        blocks, size = fresh_blocks(network, num_classes)
+        write(draw_diagram(blocks, network, size), output, Path(f"diagram-{network}.svg"), False)
+        return
+    trained = _network(network, weights).trained
+    size, channels = trained.preprocess.input_size, trained.preprocess.in_channels
+    blocks = network_blocks(trained.model, channels, size)
+    figure = draw_diagram(blocks, f"{Path(network).name} ({trained.architecture})", size)
+    write(figure, output, plots_of(network) / "diagram.svg", False)
+
+
+def _network(run: str, weights: str) -> Predictor:
+    """Load a run's network; an ensemble is many, and no picture shows many."""
+    from thumbnet.errors import RecipeError
+    from thumbnet.inference import load_predictor
+
+    predictor = load_predictor(run, weights)
+    if predictor.trained.members:
+        raise RecipeError(f"{run} is an ensemble; give one of the runs it was made of")
+    return predictor
+
+
+def _input(
+    predictor: Predictor, run: str, image: str, data: Path | None
+) -> tuple[NDArray[np.uint8], Tensor]:
+    """Return the pixels of an image as the network is judged on them, and its input.
+
+    Shapes: -> (S, S, 3), (1, C, R, R)
+    """
+    import torch
+
+    preprocess = predictor.trained.preprocess
+    packed = torch.from_numpy(_pixels(predictor.trained, run, image, data).copy())[None]
+    inputs = preprocess(packed)
+    shown = packed
+    if preprocess.crop is not None:  # only the window is looked at
+        edge = round(packed.shape[1] * (1 - preprocess.crop / preprocess.image_size) / 2)
+        shown = packed[:, edge : packed.shape[1] - edge, edge : packed.shape[2] - edge]
+    return shown[0].numpy(), inputs
+
+
+def _pixels(trained: TrainedModel, run: str, image: str, data: Path | None) -> NDArray[np.uint8]:
+    from thumbnet.data.decode import decode
+    from thumbnet.errors import DataError
+    from thumbnet.inference import data_of
+
+    preprocess, path = trained.preprocess, Path(image)
+    if path.is_file():
+        try:
+            return decode(path.read_bytes(), preprocess.source_size, preprocess.resize)
+        except (DataError, OSError) as error:
+            raise DataError(f"cannot read the image {path}: {error}") from None
+    dataset = data_of(run, data)
+    for split in dataset.splits.values():
+        found = (split.names == image.encode()).nonzero()[0]
+        if len(found):
+            pixels: NDArray[np.uint8] = split.images[found[0]]
+            return pixels
+    raise DataError(
+        f"no image '{image}': it is no file, and {dataset.path} has none of that name; give a "
+        f"file, or a name such as {dataset.splits['val'].names[0].decode()}"
+    )
+
+
+def _class(predictor: Predictor, inputs: Tensor, wanted: str | None) -> tuple[int, str]:
+    """Return a class's index, and its name with its probability."""
+    import torch
+
+    from thumbnet.errors import DataError, did_you_mean
+    from thumbnet.visualize.style import shorten
+
+    trained = predictor.trained
+    with torch.no_grad():
+        probs = predictor.model(inputs)[0, : trained.num_classes].softmax(0)
+    index = int(probs.argmax())
+    if wanted is not None:
+        names = [*trained.wnids, *trained.class_names]
+        first = [name.partition(",")[0] for name in names]
+        known = names if wanted in names else first
+        if wanted not in known:
+            raise DataError(
+                f"the network knows no class '{wanted}'{did_you_mean(wanted, first)}; "
+                "give a class's id or name"
+            )
+        index = known.index(wanted) % trained.num_classes
+    return index, f"{shorten(trained.class_names[index], 24)} ({100 * float(probs[index]):.1f} %)"

@@ -1,0 +1,1 @@
+"""Pictures: arrays, tensors and modules in, matplotlib figures out, all in one look."""

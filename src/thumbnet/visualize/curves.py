@@ -1,0 +1,191 @@
+"""Training curves: loss, watched accuracy and learning rate, with phases and acts marked."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
+from numpy.typing import NDArray
+
+from thumbnet.errors import CheckpointError, RecipeError
+from thumbnet.visualize.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PALE,
+    PINK,
+    SMALL_SIZE,
+    TEXT_SIZE,
+    look,
+    new_figure,
+    shorten,
+)  # fmt: skip
+
+MAX_RUNS = 6
+COLUMNS = ("lr", "train_loss", "watch_loss", "watch_top1", "watch_top5")
+ACTS_NAMED = 8
+WIDE = 20  # times the smallest; a plain scale would flatten the rest
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A run's figures by epoch, and what happened at which epoch.
+
+    `phases` are (name, first epoch, last epoch); `acts` (epoch, what); epochs are passes done.
+    """
+
+    name: str
+    epochs: NDArray[np.float64]
+    values: dict[str, NDArray[np.float64]]
+    phases: tuple[tuple[str, float, float], ...]
+    acts: tuple[tuple[float, str], ...] = ()
+    published: float | None = None
+    source: str = ""
+
+
+def read_curve(
+    name: str,
+    results_file: Path,
+    acts: Sequence[tuple[int, str]] = (),
+    published: float | None = None,
+    source: str = "",
+) -> Curve:
+    """Read results.csv; acts come by step and are placed between the epochs they fell in.
+
+    Raises: CheckpointError where there is no epoch yet, or the file is damaged
+    """
+    try:
+        with results_file.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        values = {key: np.array([float(row[key]) for row in rows]) for key in COLUMNS}
+        steps = np.array([0.0, *(float(row["step"]) for row in rows)])
+        names = [row["phase"] for row in rows]
+    except OSError:
+        rows = []
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise CheckpointError(f"{results_file} is damaged: {error!r}") from None
+    if not rows:
+        raise CheckpointError(
+            f"run '{name}' has no results yet; its first epoch has not ended; go on with "
+            f"`thumbnet resume {name}`"
+        )
+    epochs = np.arange(1, len(rows) + 1, dtype=np.float64)
+    placed = np.interp([step for step, _ in acts], steps, [0.0, *epochs])
+    return Curve(
+        name=name,
+        epochs=epochs,
+        values=values,
+        phases=_phases(names),
+        acts=tuple((float(at), what) for at, (_, what) in zip(placed, acts, strict=True)),
+        published=published,
+        source=source,
+    )
+
+
+def _phases(names: Sequence[str]) -> tuple[tuple[str, float, float], ...]:
+    starts = [i for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
+    ends = [*starts[1:], len(names)]
+    return tuple((names[a], float(a), float(b)) for a, b in zip(starts, ends, strict=True))
+
+
+def draw_curves(curves: Sequence[Curve]) -> Figure:
+    """Draw runs side by side: loss, watched top-1 and top-5, learning rate; rows share a scale.
+
+    Raises: RecipeError for more runs than can be read
+    """
+    if not 1 <= len(curves) <= MAX_RUNS:
+        raise RecipeError(f"{len(curves)} runs given; 1 to {MAX_RUNS} can be drawn side by side")
+    lengths = sorted({len(curve.epochs) for curve in curves})
+    span = f"{lengths[0]}" if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
+    what = (
+        f"Training of {curves[0].name}" if len(curves) == 1 else f"Training of {len(curves)} runs"
+    )
+    note = (
+        f"{span} epochs; watched images were not trained on; "
+        "shaded: every other phase, dashed: what was changed by hand"
+    )
+    width = 7.0 if len(curves) == 1 else 1.2 + 3.9 * len(curves)
+    with look():
+        figure, below = new_figure(width, 6.4, what, note)
+        figure.set_layout_engine("constrained", rect=(0, 0, 1, below), h_pad=0.06, w_pad=0.08)
+        grid = figure.subplots(
+            3, len(curves), squeeze=False, sharey="row", sharex="col",
+            gridspec_kw={"height_ratios": (3, 3, 1.6)},
+        )  # fmt: skip
+        for column, curve in zip(grid.T, curves, strict=True):
+            _draw_run(column, curve, several=len(curves) > 1)
+        for axes, label in zip(
+            grid[:, 0], ("cross-entropy", "watched accuracy, %", "learning rate"), strict=True
+        ):
+            axes.set_ylabel(label)
+        _scale(grid[0, 0], curves, "train_loss", "watch_loss")
+        _scale(grid[2, 0], curves, "lr")
+        grid[1, 0].set_ylim(bottom=0)
+    return figure
+
+
+def _scale(axes: Axes, curves: Sequence[Curve], *keys: str) -> None:
+    """Take a scale of powers where the largest figure is far from the smallest."""
+    held = np.concatenate([curve.values[key] for curve in curves for key in keys])
+    held = held[np.isfinite(held)]
+    if len(held) and held.min() > 0 and held.max() / held.min() > WIDE:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    elif keys == ("lr",):
+        axes.set_ylim(bottom=0)
+
+
+def _draw_run(column: Sequence[Axes], curve: Curve, several: bool) -> None:
+    loss, accuracy, rate = column
+    values, marker = curve.values, "o" if len(curve.epochs) < 16 else ""
+    size: dict[str, Any] = {"marker": marker, "markersize": 4}
+    loss.plot(curve.epochs, values["train_loss"], color=GREY, ls="--", label="train", **size)
+    loss.plot(curve.epochs, values["watch_loss"], color=BLUE, label="watched", **size)
+    top1, top5 = 100 * values["watch_top1"], 100 * values["watch_top5"]
+    best = int(np.nanargmax(top1)) if np.isfinite(top1).any() else 0
+    accuracy.plot(curve.epochs, top5, color=GREEN, ls="--", label="top-5", **size)
+    accuracy.plot(curve.epochs, top1, color=ORANGE, label=f"top-1, best {top1[best]:.1f}", **size)
+    if curve.published is not None:
+        accuracy.axhline(
+            100 * curve.published, color=PINK, ls=":",
+            label=f"published top-1, {100 * curve.published:.1f}",
+        )  # fmt: skip
+    rate.plot(curve.epochs, values["lr"], color=INK, **size)
+    if several:
+        loss.set_title(shorten(curve.name, 34), loc="left", size=TEXT_SIZE + 1)
+    rate.set_xlabel("epoch")
+    last = max(float(curve.epochs[-1]), 1.0)
+    rate.set_xlim(0, last * 1.02 + 0.1)
+    rate.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in column:
+        _mark(axes, curve, named=axes is loss)
+    loss.legend(loc="best", fontsize=SMALL_SIZE, handlelength=2.8)
+    accuracy.legend(loc="best", fontsize=SMALL_SIZE, handlelength=2.8)
+
+
+def _mark(axes: Axes, curve: Curve, named: bool) -> None:
+    """Shade every other phase and draw a line at each act; only one panel names them."""
+    top = axes.get_xaxis_transform()
+    wide = max(curve.epochs[-1] / 14, 0.0)
+    for i, (name, first, last) in enumerate(curve.phases if len(curve.phases) > 1 else ()):
+        if i % 2:
+            axes.axvspan(first, last, color=PALE, zorder=0, lw=0)
+        if named and last - first >= wide:
+            axes.text((first + last) / 2, 0.98, f"phase {name}", transform=top, ha="center",
+                      va="top", size=SMALL_SIZE, color=GREY)  # fmt: skip
+    for i, (at, what) in enumerate(curve.acts):
+        if not isfinite(at):
+            continue
+        axes.axvline(at, color=PINK, ls=(0, (4, 2)), lw=1.2)
+        if named and i < ACTS_NAMED:
+            axes.text(at, 0.9, f" {shorten(what, 24)}", transform=top, rotation=90, va="top",
+                      ha="right", size=SMALL_SIZE, color=INK)  # fmt: skip

@@ -1,0 +1,122 @@
+"""Every kind of picture from the command line, and what is refused."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.cli.driver import Thumbnet
+
+from thumbnet.data.packed import PackedDataset
+from thumbnet.runs import RunFolder
+
+
+@pytest.fixture(scope="module")
+def run(trained: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A copy, so that pictures lie in no other test's run; one act of a hand is in it."""
+    path = tmp_path_factory.mktemp("show") / "quick"
+    shutil.copytree(trained.path, path)
+    with (path / "events.jsonl").open("a") as file:
+        file.write('{"event": "hand", "step": 3, "kind": "lr", "value": 0.01, "refused": null}\n')
+    return RunFolder(path)
+
+
+def check_png(path: Path) -> None:
+    with Image.open(path) as image:
+        image.load()
+        width, height = image.size
+        assert 500 < width < 4000
+        assert 300 < height < 4000
+        assert np.asarray(image.convert("L")).std() > 5  # something is on it
+
+
+@pytest.mark.parametrize(
+    "kind", ["curves", "filters", "gallery", "confusions", "hardest", "hardest --classes",
+             "filters --second"],
+)  # fmt: skip
+def test_pictures_of_a_run(thumbnet: Thumbnet, run: RunFolder, kind: str) -> None:
+    word, *options = kind.split()
+    said = thumbnet("show", word, run.path, *options, "-o", "a.png")
+    assert said.status == 0, said.err
+    assert "picture written to a.png" in said.out
+    check_png(Path("a.png"))
+
+
+@pytest.mark.parametrize("kind", ["activations", "saliency", "cam"])
+def test_pictures_of_an_image(thumbnet: Thumbnet, run: RunFolder, tiny: PackedDataset,
+                              kind: str) -> None:  # fmt: skip
+    name = tiny.splits["val"].names[0].decode()
+    said = thumbnet("show", kind, run.path, name, "-o", "a.png")
+    assert said.status == 0, said.err
+    check_png(Path("a.png"))
+    Image.fromarray(tiny.splits["val"].images[0]).save("photo.png")
+    said = thumbnet("show", kind, run.path, "photo.png", "-o", "b.png")
+    assert said.status == 0, said.err
+    option, first, second = ("--layer", "group1", "group2")
+    if kind == "saliency":
+        option, first, second = ("--class", *tiny.wnids[:2])
+    for value, file in ((first, "c.png"), (second, "d.png")):
+        said = thumbnet("show", kind, run.path, "photo.png", option, value, "-o", file)
+        assert said.status == 0, said.err
+    assert Path("c.png").read_bytes() != Path("d.png").read_bytes()
+
+
+def test_pictures_go_to_the_run_and_svg_beside(thumbnet: Thumbnet, run: RunFolder) -> None:
+    assert thumbnet("show", "curves", run.path, run.path, "--svg").status == 0
+    check_png(run.path / "plots" / "curves.png")
+    assert "<svg" in (run.path / "plots" / "curves.svg").read_text()
+
+
+def test_diagrams(thumbnet: Thumbnet, run: RunFolder) -> None:
+    assert thumbnet("show", "diagram", run.path).status == 0
+    assert "<svg" in (run.path / "plots" / "diagram.svg").read_text()
+    assert thumbnet("show", "diagram", "lenet5", "-o", "a.png").status == 0
+    check_png(Path("a.png"))
+
+
+def test_data_and_augmentations(thumbnet: Thumbnet, tiny: PackedDataset) -> None:
+    assert thumbnet("show", "data", "--data", tiny.path).status == 0
+    check_png(Path("data.png"))
+    for recipe in ("hansen2015/alexnet-prelu", "abai2019/network2"):
+        said = thumbnet("show", "augment", recipe, "--data", tiny.path, "--count", 2)
+        assert said.status == 0, said.err
+        check_png(Path(f"augment-{recipe.replace('/', '-')}.png"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("prelu RUN", "no PReLU"),
+        ("filters RUN --layer steam.0", "did you mean 'stem.0'"),
+        ("filters RUN --layer head", "no convolution 'head'"),
+        ("filters RUN --layer stem.0 --second", "either"),
+        ("cam RUN IMAGE --layer grup3", "did you mean 'group3'"),
+        ("cam RUN IMAGE --layer head", "no map"),
+        ("cam RUN IMAGE --class unicorn", "no class 'unicorn'"),
+        ("activations RUN IMAGE --layer head", "no maps"),
+        ("saliency RUN TEXT", "no image of the kinds"),
+        ("saliency RUN nowhere.png", "no image 'nowhere.png'"),
+        ("curves RUN -o a.pdf", ".png or .svg"),
+        ("curves norun", "no run 'norun'"),
+        ("curves EMPTY", "no results yet"),
+        ("diagram resnet19", "no run 'resnet19'"),
+        ("gallery RUN --split test", "no labels"),
+        ("augment vonmartens2019/lenet5 --data DATA", "augments nothing"),
+        ("augment abai2019/network2 --phase 9 --data DATA", "no phase 9"),
+        ("data --split nothing --data DATA", "no split 'nothing'"),
+    ],
+)
+def test_bad_input_is_one_message(
+    thumbnet: Thumbnet, run: RunFolder, tiny: PackedDataset, arguments: str, says: str
+) -> None:
+    Path("text.png").write_text("no image")
+    Path("empty").mkdir()
+    shutil.copy(run.recipe_file, "empty/recipe.yaml")
+    places = {
+        "RUN": run.path, "IMAGE": tiny.splits["val"].names[0].decode(), "TEXT": "text.png",
+        "EMPTY": "empty", "DATA": tiny.path,
+    }  # fmt: skip
+    said = thumbnet("show", *(places.get(word, word) for word in arguments.split()))
+    assert said.status == 2
+    assert says in said.err

@@ -1,0 +1,169 @@
+"""The common look, the grid, curves, galleries: what stands where, and equal files each time."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib import _pylab_helpers
+
+from thumbnet.data.packed import PackedDataset
+from thumbnet.errors import CheckpointError, RecipeError
+from thumbnet.recipe.augment import FlipSpec
+from thumbnet.training.results import COLUMNS
+from thumbnet.visualize.confusions import draw_confusions
+from thumbnet.visualize.curves import Curve, draw_curves, read_curve
+from thumbnet.visualize.gallery import (
+    Judged,
+    choose,
+    draw_classes,
+    draw_gallery,
+    draw_hardest,
+    recalls,
+)
+from thumbnet.visualize.grid import Cell, draw_rows, grid_shape, in_rows
+from thumbnet.visualize.samples import augmented
+from thumbnet.visualize.style import render, save, shorten
+
+
+def results(tmp_path: Path, phases: str = "1122") -> Path:
+    path = tmp_path / "results.csv"
+    lines = [",".join(COLUMNS)]
+    lines += [
+        f"{i},{phase},{10 * i},1.0,{0.1 / i},{4 / i},{5 / i},{i / 10},{i / 5}"
+        for i, phase in enumerate(phases, 1)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_grid_shape() -> None:
+    assert grid_shape(1) == (1, 1)
+    assert grid_shape(32) == (4, 8)
+    assert grid_shape(10, 4) == (3, 4)
+    with pytest.raises(ValueError, match="at least 1"):
+        grid_shape(0)
+
+
+def test_cells_stand_in_rows_and_do_not_overlap() -> None:
+    cells = [Cell(np.zeros((4, 4, 3), np.uint8), str(i)) for i in range(10)]
+    rows = in_rows(cells, 4)
+    assert [len(row.cells) for row in rows] == [4, 4, 2]
+    axes = draw_rows(rows, "title").axes[0]
+    boxes = [image.get_extent() for image in axes.images]
+    assert [t.get_text() for t in axes.texts] == [str(i) for i in range(10)]
+    for i, (left, right, bottom, top) in enumerate(boxes):
+        assert left < right
+        assert top < bottom  # rows count down
+        for other in boxes[:i]:
+            assert left >= other[1] or right <= other[0] or top >= other[2] or bottom <= other[3]
+
+
+def test_files_are_equal_each_time_and_nothing_stays_open(tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+
+    def figure() -> object:
+        return draw_rows(in_rows([Cell(np.eye(4), "a $5 é")]), "title", "note")
+
+    for kind in ("png", "svg"):
+        assert render(figure(), kind) == render(figure(), kind)  # type: ignore[arg-type]
+    assert dict(mpl.rcParams) == before
+    assert not _pylab_helpers.Gcf.figs
+    save(figure(), tmp_path / "new" / "a.svg")  # type: ignore[arg-type]
+    assert (tmp_path / "new" / "a.svg").read_text().startswith("<?xml")
+    with pytest.raises(RecipeError, match=r"end its name in \.png or \.svg"):
+        save(figure(), tmp_path / "a.jpg")  # type: ignore[arg-type]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecipeError, match="cannot write"):
+        save(figure(), tmp_path / "file" / "a.png")  # type: ignore[arg-type]
+
+
+def test_names_are_cut_to_the_first_synonym() -> None:
+    assert shorten("goldfish, Carassius auratus", 20) == "goldfish"
+    assert shorten("European fire salamander", 10) == "European…"
+
+
+def test_a_curve_is_the_file_with_phases_and_acts(tmp_path: Path) -> None:
+    curve = read_curve("mine", results(tmp_path), [(0, "note a"), (25, "lr 0.1")], 0.45, "val")
+    np.testing.assert_allclose(curve.values["watch_top1"], [0.1, 0.2, 0.3, 0.4])
+    assert curve.phases == (("1", 0.0, 2.0), ("2", 2.0, 4.0))
+    assert curve.acts == ((0.0, "note a"), (2.5, "lr 0.1"))  # step 25 of 10 an epoch
+
+
+def test_a_curve_of_nothing_or_of_rubbish_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no results yet"):
+        read_curve("mine", tmp_path / "results.csv")
+    with pytest.raises(CheckpointError, match="no results yet"):
+        read_curve("mine", results(tmp_path, ""))
+    (tmp_path / "results.csv").write_text("epoch,step\n1,x\n")
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_curve("mine", tmp_path / "results.csv")
+
+
+def test_curves_show_figures_acts_and_the_published_line(tmp_path: Path) -> None:
+    curve = read_curve("mine", results(tmp_path), [(25, "lr 0.1")], 0.45, "val")
+    figure = draw_curves([curve, curve])
+    assert len(figure.axes) == 6
+    loss, accuracy, rate = figure.axes[0], figure.axes[2], figure.axes[4]
+    shown = {line.get_label(): line for line in accuracy.lines}
+    np.testing.assert_allclose(shown["top-1, best 40.0"].get_ydata(), [10, 20, 30, 40])
+    assert [list(line.get_ydata()) for k, line in shown.items() if "published" in str(k)] == [
+        [45.0, 45.0]
+    ]
+    for axes in (loss, accuracy, rate):
+        assert any(list(line.get_xdata()) == [2.5, 2.5] for line in axes.lines)
+    texts = [text.get_text().strip() for text in loss.texts]
+    assert {"phase 1", "phase 2", "lr 0.1"} <= set(texts)
+    assert accuracy.get_ylim()[1] > 80  # top-5 of both
+    with pytest.raises(RecipeError, match="1 to 6"):
+        draw_curves([curve] * 7)
+
+
+def test_a_diverged_figure_does_not_stop_the_picture() -> None:
+    bad = np.array([np.nan, np.inf])
+    values = dict.fromkeys(COLUMNS[4:], bad)
+    curve = Curve("mine", np.array([1.0, 2.0]), values, (("1", 0.0, 2.0),))
+    assert render(draw_curves([curve]), "png")
+
+
+@pytest.fixture
+def judged() -> Judged:
+    probs = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.6, 0.4, 0], [0.3, 0.1, 0.6], [0, 1, 0]])
+    labels = np.array([0, 0, 1, 2, 2])
+    return Judged(np.zeros((5, 8, 8, 3), np.uint8), labels, probs, ("ant", "bee", "cat"))
+
+
+def test_a_gallery_chooses_right_wrong_and_surely_wrong(judged: Judged) -> None:
+    right, wrong, sure = choose(judged, 8).values()
+    assert set(right) == {0, 3}
+    assert set(wrong) == {1, 2, 4}
+    assert list(sure) == [4, 1, 2]
+    figure = draw_gallery(judged, "net", count=2)
+    assert len(figure.axes[0].images) == 6
+    assert "40.0 % of 5 images right" in figure.texts[1].get_text()
+
+
+def test_hardest_come_first(judged: Judged) -> None:
+    texts = [text.get_text() for text in draw_hardest(judged, "net", 2).axes[0].texts]
+    assert texts == ["cat\n< 0.0001 %\nnot bee", "ant\n20 %\nnot bee"]
+    recall, counts = recalls(judged)
+    assert list(recall) == [0.5, 0, 0.5]
+    assert list(counts) == [2, 1, 2]
+    names = [label.get_text() for label in draw_classes(judged, "net").axes[0].get_yticklabels()]
+    assert names == ["bee", "ant", "cat"]
+
+
+def test_confusions_are_shares_of_the_class(judged: Judged) -> None:
+    matrix = np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1]])
+    figure = draw_confusions(matrix, [(0, 1, 1)], judged.class_names, "net")
+    shown = figure.axes[0].images[0].get_array()
+    np.testing.assert_allclose(shown, [[50, 50, 0], [100, 0, 0], [0, 50, 50]])
+    assert [t.get_text() for t in figure.axes[1].get_yticklabels()] == ["ant → bee"]
+    assert draw_confusions(np.eye(3, dtype=np.int64), [], judged.class_names, "net")
+
+
+def test_augmented_images_are_those_of_the_policy(tiny: PackedDataset) -> None:
+    images = tiny.splits["train"].images[:6]
+    draws = augmented(images, [FlipSpec(p=1.0)], 2, seed=0)
+    for one in draws:
+        np.testing.assert_array_equal(one, images[:, :, ::-1])
