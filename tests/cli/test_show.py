@@ -1,6 +1,8 @@
 """Every kind of picture from the command line, and what is refused."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +122,9 @@ def test_bad_input_is_one_message(
     said = thumbnet("show", *(places.get(word, word) for word in arguments.split()))
     assert said.status == 2
     assert says in said.err
+
+
+def test_the_command_line_loads_matplotlib_only_to_draw() -> None:
+    code = "import sys, thumbnet.cli.main; print('matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

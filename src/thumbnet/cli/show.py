@@ -50,7 +50,13 @@ def _curve(run: str) -> Curve:
     acts = [(act.step, str(act)) for act in read_acts(folder.events_file) if act.kind != "skip"]
     if published is None:
         return read_curve(folder.name, folder.results_file, acts)
-    return read_curve(folder.name, folder.results_file, acts, published.top1, f"{published.split}")
+    return read_curve(
+        folder.name,
+        folder.results_file,
+        acts,
+        published.top1,
+        "val" if published.split == "val" else "watched images",
+    )
 
 
 @app.command()

@@ -24,6 +24,7 @@ from thumbnet.visualize.style import (
     PINK,
     SMALL_SIZE,
     TEXT_SIZE,
+    cut,
     look,
     new_figure,
     shorten,
@@ -40,6 +41,7 @@ class Curve:
     """A run's figures by epoch, and what happened at which epoch.
 
     `phases` are (name, first epoch, last epoch); `acts` (epoch, what); epochs are passes done.
+    `published` is the top-1 that a report claims, on the split `source`.
     """
 
     name: str
@@ -157,7 +159,7 @@ def _draw_run(column: Sequence[Axes], curve: Curve, several: bool) -> None:
     if curve.published is not None:
         accuracy.axhline(
             100 * curve.published, color=PINK, ls=":",
-            label=f"published top-1, {100 * curve.published:.1f}",
+            label=f"published on {curve.source}, {100 * curve.published:.1f}",
         )  # fmt: skip
     rate.plot(curve.epochs, values["lr"], color=INK, **size)
     if several:
@@ -185,7 +187,7 @@ def _mark(axes: Axes, curve: Curve, named: bool) -> None:
     for i, (at, what) in enumerate(curve.acts):
         if not isfinite(at):
             continue
-        axes.axvline(at, color=PINK, ls=(0, (4, 2)), lw=1.2)
+        axes.axvline(at, ymax=0.91 if named else 1, color=PINK, ls=(0, (4, 2)), lw=1.2)
         if named and i < ACTS_NAMED:
-            axes.text(at, 0.9, f" {shorten(what, 24)}", transform=top, rotation=90, va="top",
+            axes.text(at, 0.9, f"{cut(what, 24)} ", transform=top, rotation=90, va="top",
                       ha="right", size=SMALL_SIZE, color=INK)  # fmt: skip

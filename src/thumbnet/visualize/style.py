@@ -40,7 +40,8 @@ LOOK: dict[str, object] = {
     "lines.linewidth": 1.8,
     "xtick.color": GREY,
     "ytick.color": GREY,
-    "legend.frameon": False,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
     "svg.hashsalt": "thumbnet",
 }
 
@@ -80,8 +81,12 @@ def wrap(text: str, width: float, size: float = TEXT_SIZE) -> list[str]:
 
 def shorten(text: str, length: int) -> str:
     """Cut a class name to its first synonym and at most `length` characters."""
-    first = text.partition(",")[0]
-    return first if len(first) <= length else first[: length - 1].rstrip() + "…"
+    return cut(text.partition(",")[0], length)
+
+
+def cut(text: str, length: int) -> str:
+    """Cut a text to at most `length` characters; dots show that there is more."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
 def render(figure: Figure, kind: str) -> bytes:

@@ -114,6 +114,7 @@ def test_curves_show_figures_acts_and_the_published_line(tmp_path: Path) -> None
         assert any(list(line.get_xdata()) == [2.5, 2.5] for line in axes.lines)
     texts = [text.get_text().strip() for text in loss.texts]
     assert {"phase 1", "phase 2", "lr 0.1"} <= set(texts)
+    assert "published on val, 45.0" in shown
     assert accuracy.get_ylim()[1] > 80  # top-5 of both
     with pytest.raises(RecipeError, match="1 to 6"):
         draw_curves([curve] * 7)
