@@ -84,6 +84,16 @@ class Client:
         self._clock_offset = timedelta(0)
         self._http = _open(self.url, timeout_s)
 
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
+
     def challenge(self) -> dict[str, Any]:
         """Return the rules, the classes and the server's time."""
         return self._json(self._send("GET", "challenge"))
@@ -95,6 +105,14 @@ class Client:
     def submissions(self) -> dict[str, Any]:
         """Return the team's own entries, and its next slot."""
         return self._json(self._send("GET", "submissions", own=True))
+
+    def next_slot(self) -> datetime | None:
+        """Return when the team may submit next, None for now."""
+        answer = self.submissions()
+        try:
+            return moment(answer["next_slot"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self.strange(f"a slot that is none ({error!r})") from None
 
     def check(self, content: bytes) -> dict[str, Any]:
         """Have the server read a file without scoring it; that uses no slot.
@@ -123,7 +141,7 @@ class Client:
                 entries_left=answer["entries_left"],
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise self._strange(f"a receipt without {error}") from None
+            raise self.strange(f"a receipt without {error}") from None
         if sent.sha256 != sha256(content).hexdigest():
             raise SubmissionError(
                 f"entry {sent.number} was taken, but its file changed on the way (sha256 "
@@ -212,7 +230,7 @@ class Client:
             errors = tuple(str(error) for error in body.get("errors") or ())
             retry_at = moment(body.get("retry_at"))
         except (ValueError, KeyError, TypeError, AttributeError):
-            return self._strange(f"status {status}")
+            return self.strange(f"status {status}")
         if retry_at is None and answer.headers.get("retry-after", "").isdecimal():
             retry_at = self.now() + timedelta(seconds=int(answer.headers["retry-after"]))
         return RefusedError(message, reason, retry_at, errors)
@@ -223,10 +241,11 @@ class Client:
         except ValueError:
             body = None
         if not isinstance(body, dict):
-            raise self._strange("an answer that is no JSON")
+            raise self.strange("an answer that is no JSON")
         return body
 
-    def _strange(self, what: str) -> SubmissionError:
+    def strange(self, what: str) -> SubmissionError:
+        """Make the error of an answer that no challenge gives."""
         return SubmissionError(
             f"{self.url} answered with {what}; is it the address of a challenge, and is this "
             "thumbnet as new as the server's?"

@@ -38,10 +38,9 @@ def bands(correct: Sequence[NDArray[np.bool_]]) -> list[int]:
     """Return the band of each team, from 1, given which images each got right, best team first.
 
     A band begins where a team is told apart from the first one of the running band, by an exact
-    two-sided McNemar test at 5 % on the same images. The first, not the neighbor: else a long chain of close
-    teams would make one band whose ends are far apart. Bands are read against their first team
-    only; two teams of one band may differ, and each test stands for itself (no correction for
-    their number).
+    two-sided McNemar test at 5 % on the same images. The first, not the neighbor: else a long chain
+    of close teams would make one band whose ends are far apart. Two teams of one band may differ
+    all the same, and each test stands for itself: none is corrected for the number of teams.
 
     Shapes: correct: one (num_images,) a team
     """

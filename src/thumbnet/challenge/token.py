@@ -52,6 +52,6 @@ def read_token(file: Path) -> str:
         token = content.decode("ascii").strip()
     except UnicodeDecodeError:
         token = ""
-    if not token or len(token.split()) != 1:
+    if not token.isprintable() or len(token.split()) != 1:
         raise SubmissionError(f"{file} holds no token; it takes the token alone, in one line")
     return token

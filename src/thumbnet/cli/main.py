@@ -20,7 +20,9 @@ from thumbnet.cli import (
     recipes,
     reproduce,
     runs,
+    scoreboard,
     show,
+    submit,
     train,
 )
 from thumbnet.errors import DivergedError, ThumbnetError
@@ -49,6 +51,9 @@ app.command()(judge.predict)
 app.command()(compare.compare)
 app.command()(ensemble.ensemble)
 app.command()(export.export)
+app.command()(submit.submit)
+app.command()(scoreboard.submissions)
+app.command()(scoreboard.scoreboard)
 app.command()(doctor.doctor)
 app.command()(quickstart.quickstart)
 
