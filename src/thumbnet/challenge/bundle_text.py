@@ -72,8 +72,8 @@ def readme(rules: Rules, count: int, wnids: Sequence[str], class_names: Sequence
 def _shown(rules: Rules) -> str:
     if rules.ladder:
         return (
-            f"The board changes only where you are better by {100 * rules.ladder_step:g} points at "
-            "least\n  (Ladder)."
+            "Your shown score changes only where an entry is better than it by "
+            f"{100 * rules.ladder_step:g} points at\n  least (Ladder); else it is shown again."
         )
     if rules.rounding > 0:
         return f"The board shows scores in steps of {100 * rules.rounding:g} points."

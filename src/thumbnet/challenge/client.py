@@ -212,7 +212,8 @@ class Client:
         except (KeyError, ValueError):
             return
         if date.tzinfo is not None:
-            self._clock_offset = date - datetime.now(UTC)
+            # The header is cut to whole seconds: half of one is the mean of what was lost.
+            self._clock_offset = date + timedelta(seconds=0.5) - datetime.now(UTC)
 
     def _refusal(self, answer: "httpx.Response") -> SubmissionError:
         status = answer.status_code

@@ -23,7 +23,7 @@ def seconds_until(slot: datetime | None, now: datetime) -> int:
 
 
 def countdown(slot: datetime | None, now: datetime) -> str:
-    """Say in words when a slot comes.
+    """Say in words when a slot comes, to the nearest minute, or hour where it is days away.
 
     Example: "now", "in 45 s", "in 1 h 23 min", "in 2 d 5 h"
     """
@@ -32,12 +32,12 @@ def countdown(slot: datetime | None, now: datetime) -> str:
         return "now"
     if left < 60:
         return f"in {left} s"
-    minutes = ceil(left / 60)
+    minutes = round(left / 60)
     if minutes < 60:
         return f"in {minutes} min"
     if minutes < 24 * 60:
         return "in " + _joined(minutes // 60, "h", minutes % 60, "min")
-    hours = ceil(minutes / 60)
+    hours = round(minutes / 60)
     return "in " + _joined(hours // 24, "d", hours % 24, "h")
 
 
