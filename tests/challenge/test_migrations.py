@@ -1,0 +1,190 @@
+"""The database's form: tables as the code reads them, and the way up, down and up again."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+from tests.challenge.world import World
+
+from thumbnet.challenge import migrations
+from thumbnet.challenge.store_copy import copy_challenge, problems
+from thumbnet.challenge.store_engine import Database
+from thumbnet.challenge.store_truth import judge, pack_array, pack_bits
+from thumbnet.challenge.tables import entry, metadata, team
+
+
+@pytest.fixture
+def empty(database_url: str) -> Iterator[Database]:
+    database = Database(database_url, create=True)
+    yield database
+    database.close()
+
+
+def test_migrations_make_the_tables_that_the_code_reads(empty: Database) -> None:
+    assert empty.revision() is None
+    empty.migrate()
+    assert empty.revision() == migrations.head()
+    with empty.reading() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_down_and_up_again(empty: Database) -> None:
+    empty.migrate()
+    with empty.writing() as connection:
+        migrations.downgrade(connection)
+    assert set(inspect(empty.engine).get_table_names()) <= {"alembic_version"}
+    empty.migrate()
+    assert set(inspect(empty.engine).get_table_names()) >= set(metadata.tables)
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = migrations.upgrade
+
+    def broken(connection: object) -> None:
+        upgrade(connection)  # type: ignore[arg-type]
+        raise RuntimeError("no power")
+
+    monkeypatch.setattr(migrations, "upgrade", broken)
+    with pytest.raises(RuntimeError, match="no power"):
+        empty.migrate()
+    assert inspect(empty.engine).get_table_names() == []
+
+
+def test_migrating_twice_is_migrating_once(world: World) -> None:
+    world.submit(world.team("Alpha"), 3)
+    before = world.store.board()
+    world.store.migrate()
+    assert world.open().board() == before
+
+
+def test_sqlite_is_set_to_keep_what_it_acknowledged(small: World) -> None:
+    with small.store.reading() as connection:
+        found = [
+            connection.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        ]
+    assert found == ["wal", 2, 1, 60_000]
+
+
+def test_a_copy_has_the_same_board_and_goes_on(world: World, tmp_path: Path) -> None:
+    alpha, beta = world.team("Alpha"), world.team("Beta")
+    world.submit(alpha, 12, 3, note="mine ✓")
+    world.submit(beta, 9, 8)
+    copied = Database(f"sqlite:///{tmp_path / 'copy.db'}", world.clock, create=True)
+    copy_challenge(world.store, copied)
+    assert problems(copied) == []
+    copied.close()
+    again = World.__new__(World)
+    again.__dict__.update(world.__dict__, url=f"sqlite:///{tmp_path / 'copy.db'}", _opened=[])
+    again.store = again.open()
+    assert again.store.board(for_admin=True) == world.store.board(for_admin=True)
+    assert again.store.team_page(alpha) == world.store.team_page(alpha)
+    assert again.store.audit() == world.store.audit()
+    world.clock.step(hours=2)
+    again.submit(again.team("Gamma"), 3)
+    again.submit(alpha, 13)
+    assert again.ranks() == {"Alpha": 1, "Beta": 2, "Gamma": 3}
+    again.close()
+
+
+def test_a_missing_entry_is_found(world: World) -> None:
+    world.submit(world.team("Alpha"), 3)
+    assert problems(world.store) == []
+    with world.store.writing() as connection:
+        connection.execute(entry.delete())
+    assert problems(world.store) == ["team 'Alpha' has 0 entries, not 1"]
+
+
+def fill(world: World, num_teams: int, each: int) -> None:
+    """Insert many entries at once, with the predictions of 10,000 images."""
+    random = np.random.default_rng(0)
+    truth = world.truth
+    for number in range(num_teams):
+        which = world.team(f"Team number {number}")
+        rows = []
+        for place in range(each):
+            right = random.random(len(truth.labels)) < 0.3 + 0.4 * place / each
+            answers = np.where(right, truth.labels, 0)[:, None]
+            judged = judge(answers, truth)
+            world.clock.step(seconds=1)
+            rows.append(
+                {
+                    "id": f"{number:08x}{place:08x}",
+                    "team_id": which.id,
+                    "number": place + 1,
+                    "version": 10 + number * each + place,
+                    "received": world.clock.now,
+                    "sha256": "0" * 64,
+                    "size_bytes": 240_000,
+                    "note": "",
+                    "hidden": False,
+                    "correct_public": judged.public,
+                    "correct_private": judged.private,
+                    "correct": pack_bits(judged.correct),
+                    "predictions": pack_array(answers),
+                }
+            )
+        with world.store.writing() as connection:
+            connection.execute(entry.insert(), rows)
+            connection.execute(
+                team.update()
+                .where(team.c.id == which.id)
+                .values(num_entries=each, last_entry_at=world.clock.now)
+            )
+            connection.execute(
+                text("UPDATE challenge SET version = :version, history_version = :version"),
+                {"version": 10 + (number + 1) * each},
+            )
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_migration_copy_and_board_of_100000_entries(database_url: str, tmp_path: Path) -> None:
+    """Every step under a minute; the board stays the same."""
+    from dataclasses import replace
+
+    from tests.challenge.world import make_truth
+
+    truth = make_truth(10_000, 3_000)
+    wnids = tuple(f"n{index:08d}" for index in range(200))
+    labels = np.random.default_rng(1).integers(0, 200, 10_000)
+    truth = replace(truth, wnids=wnids, class_names=wnids, labels=labels)
+    world = World(database_url, truth=truth)
+    fill(world, num_teams=250, each=400)
+    board = world.store.board(for_admin=True)
+    assert board.num_entries == 100_000
+    took = {}
+
+    def timed(what: str, url_from: str, url_to: str) -> None:
+        begun = time.perf_counter()
+        source = Database(url_from, world.clock)
+        target = Database(url_to, world.clock, create=True)
+        copy_challenge(source, target)
+        assert problems(target) == []
+        source.close()
+        target.close()
+        took[what] = time.perf_counter() - begun
+
+    copy = f"sqlite:///{tmp_path / 'copy.db'}"
+    timed("backup", world.url, copy)
+    begun = time.perf_counter()
+    with world.store.writing() as connection:
+        migrations.downgrade(connection)
+    world.store.migrate()
+    took["down and up"] = time.perf_counter() - begun
+    timed("restore", copy, world.url)
+    begun = time.perf_counter()
+    fresh = world.open()
+    assert replace(fresh.board(for_admin=True), at=board.at) == board
+    took["first board"] = time.perf_counter() - begun
+    print(world.store.engine.dialect.name, {what: round(s, 2) for what, s in took.items()})
+    assert max(took["backup"], took["restore"]) < 60
+    world.close()
