@@ -26,6 +26,17 @@ from thumbnet.challenge.store import Clock, Store, utc_now
 from thumbnet.version import __version__
 
 IDLE_S = 10.0  # how long a body may pause
+REASONS = {
+    400: "bad_request",
+    401: "no_token",
+    403: "forbidden",
+    404: "not_found",
+    405: "method",
+    408: "too_slow",
+    413: "too_large",
+    422: "bad_request",
+    500: "failed",
+}
 DESCRIPTION = """Submit labels, read the scoreboard. Times are in UTC and by the server's clock;
 scores are fractions of 1. Every refusal has the same form and costs no slot."""
 
@@ -142,8 +153,7 @@ def _plain_error(request: Request, status: int, message: str) -> Response:
 
 
 def _json_error(status: int, message: str) -> JSONResponse:
-    reason = HTTPStatus(status).phrase.lower().replace(" ", "_")
-    answer = RefusalAnswer(reason=reason, message=message)
+    answer = RefusalAnswer(reason=REASONS.get(status, "refused"), message=message)
     return JSONResponse(answer.model_dump(mode="json"), status)
 
 

@@ -10,7 +10,6 @@ from fastapi import Depends, HTTPException
 from jinja2 import Environment
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -112,12 +111,16 @@ class Visit:
         """
         return checked(model, await self.form())
 
-    async def form(self) -> FormData:
-        """Read a form, and refuse it where it was not sent from our own page."""
-        form = await self.request.form(max_files=1, max_fields=10)
-        if self.server.sessions.is_forged(self.request, self.ticket, form):
+    async def form(self) -> dict[str, str | bytes]:
+        """Read a form, and refuse it where it was not sent from our own page; a file is bytes."""
+        await self.request.body()  # whole and within its cap before a parser sees it
+        fields: dict[str, str | bytes] = {}
+        async with self.request.form(max_files=1, max_fields=10) as form:
+            for name, value in form.items():
+                fields[name] = value if isinstance(value, str) else await value.read()
+        if self.server.sessions.is_forged(self.request, self.ticket, fields):
             raise HTTPException(403, "The form is too old or came from elsewhere. Load it again.")
-        return form
+        return fields
 
     async def page(self, name: str, status: int = 200, **values: Any) -> Response:
         """Render a page."""

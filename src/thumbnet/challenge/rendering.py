@@ -51,6 +51,7 @@ def facts(challenge: Challenge, board: Board) -> Facts:
     )
 
 
+@cache
 def environment() -> Environment:
     """Return the environment of all templates: everything is escaped, nothing may be undefined."""
     made = Environment(

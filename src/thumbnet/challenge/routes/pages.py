@@ -6,7 +6,6 @@ from io import StringIO
 
 from fastapi import APIRouter, HTTPException
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -179,12 +178,11 @@ async def submit(visit: VisitDep) -> Response:
         answer = await visit.page("error.html", 429, heading="Too many uploads", message=str(error))
         answer.headers["Retry-After"] = str(error.wait_s)
         return answer
-    form = dict(await visit.form())
-    file = form.pop("file", None)
+    form = await visit.form()
+    content = form.pop("file", None)
     fields = checked(UploadForm, form)
-    if not isinstance(file, UploadFile):
+    if not isinstance(content, bytes):
         raise HTTPException(422, "The form holds no file. Choose one.")
-    content = await file.read()
     if len(content) > server.settings.max_upload_bytes:
         raise HTTPException(413, "The file is too large.")
     outcome: object

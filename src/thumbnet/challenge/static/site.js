@@ -125,9 +125,10 @@ function checkInPlace(form) {
     if (button?.value !== "check") return;
     event.preventDefault();
     const result = document.getElementById("result");
+    const body = new FormData(form, button); // a disabled button would not be in it
     button.disabled = true;
     try {
-      const answer = await fetch(form.action, { method: "POST", body: new FormData(form, button) });
+      const answer = await fetch(form.getAttribute("action"), { method: "POST", body });
       const found = parsed(await answer.text(), "#result");
       result.replaceChildren(...(found ? found.childNodes : ["The check failed; try again."]));
       localTimes(result);

@@ -1,0 +1,208 @@
+"""Files and requests that nobody thought of: no crash, no lost slot, no word of hidden labels."""
+
+from __future__ import annotations
+
+import random
+import re
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from tests.challenge.site import CLASS_NAMES, HOUR, NAMES, WNIDS, Site, labels_file, open_site
+
+API = "/api/v1"
+NO_LIMIT = {
+    "upload_limit": "10000000/second",
+    "token_upload_limit": "10000000/second",
+    "malformed_per_hour": 10_000_000,
+}
+VOLATILE = re.compile(rb'"(id|received|next_slot|now|at)":"[^"]*"')
+
+cells = st.one_of(
+    st.sampled_from([*NAMES[:5], *WNIDS, *CLASS_NAMES, "n09999999", "NaN", "", "=cmd", '"', "a,b"]),
+    st.text(max_size=12),
+)
+rows = st.lists(cells, max_size=5).flatmap(
+    lambda row: st.sampled_from([" ", ",", ";", "\t", "\x00"]).map(lambda mark: mark.join(row))
+)
+texts = st.lists(rows, max_size=8).flatmap(
+    lambda lines: st.sampled_from(["\n", "\r\n", "\r"]).map(lambda end: end.join(lines))
+)
+encodings = st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32", "latin-1"])
+files = st.one_of(
+    st.binary(max_size=200),
+    st.tuples(texts, encodings).map(lambda pair: pair[0].encode(pair[1], "replace")),
+    st.sampled_from(
+        [
+            b"",
+            b"\x1f\x8b\x08" + b"\0" * 20,
+            b"PK\x03\x04",
+            b"a," * 50_000,
+            b"\xff\xfe",
+            b'"' * 3000,
+            b"\n" * 10_000,
+        ]
+    ),
+)
+
+
+def nearly_right(seed: int) -> bytes:
+    """Return a whole submission with a few lines spoiled."""
+    draw, lines = random.Random(seed), labels_file(0.5, seed).splitlines()
+    for _ in range(draw.randint(0, 3)):
+        place = draw.randrange(len(lines))
+        lines[place] = draw.choice([b"", lines[0], lines[place][:-1], b"x y z", b"\xff" * 9])
+    draw.shuffle(lines)
+    return draw.choice([b"\n", b"\r\n"]).join(lines)
+
+
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Site]]:
+    """Two challenges that differ in their hidden labels and public parts alone."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    with (
+        open_site(folder / "one", seed=0, **NO_LIMIT) as one,
+        open_site(folder / "other", seed=7, **NO_LIMIT) as other,
+    ):
+        for made in (one, other):
+            made.add_team("blue")
+        yield [one, other]
+
+
+def both(sites: list[Site], path: str, content: bytes) -> list[tuple[int, bytes]]:
+    answers = [
+        site.client().post(f"{API}/{path}", content=content, headers=site.bearer("blue"))
+        for site in sites
+    ]
+    return [(answer.status_code, answer.content) for answer in answers]
+
+
+def no_oracle(sites: list[Site], content: bytes) -> None:
+    """Validate at both; where the file is well formed, the check must not differ either."""
+    one, other = both(sites, "check", content)
+    assert one == other
+    assert one[0] in {200, 422}
+    if one[0] == 422:
+        one, other = both(sites, "submissions", content)
+        assert one == other
+        assert one[0] == 422
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(content=files)
+def test_validation_tells_nothing_hidden(sites: list[Site], content: bytes) -> None:
+    no_oracle(sites, content)
+
+
+def test_validation_of_nearly_right_files_tells_nothing_hidden(sites: list[Site]) -> None:
+    for seed in range(30):
+        no_oracle(sites, nearly_right(seed))
+    assert all(site.store.board().rows == () for site in sites)  # and no slot was used
+
+
+def test_a_receipt_differs_in_its_score_alone(sites: list[Site]) -> None:
+    """The one place where labels may show, so that the tests above would notice them."""
+    one, other = both(sites, "submissions", labels_file(0.9, truth_seed=0))
+    for site in sites:
+        site.clock.advance(2 * HOUR)
+    assert one[0] == other[0] == 201
+    assert one != other
+    scoreless = [
+        re.sub(rb'"score":{[^}]*}', b"", VOLATILE.sub(b"", content)) for _, content in (one, other)
+    ]
+    assert scoreless[0] == scoreless[1]
+
+
+def test_before_the_reveal_no_answer_holds_a_private_score(tmp_path: Path) -> None:
+    with open_site(tmp_path) as site:
+        site.add_team("blue")
+        entry = site.enter("blue", 0.5).entry
+        private = site.store.team_page(site.store.teams()[0], True).entries[0].private
+        assert private is not None
+        written = {f"{private.value}", f"{100 * private.value:.1f}"}
+        client, headers = site.team_client("blue"), site.bearer("blue")
+        for path in (
+            *("/", "/board", "/teams/blue", "/submit", f"/submissions/{entry.id}", "/metrics"),
+            *(f"{API}/{name}" for name in ("board", "challenge", "submissions")),
+            f"{API}/submissions/{entry.id}",
+        ):
+            text = client.get(path, headers=headers).text
+            assert not any(word in text for word in written), path
+
+
+@pytest.mark.soak
+def test_ten_thousand_malformed_files(sites: list[Site]) -> None:
+    times: list[float] = []
+    site = sites[0]
+    client, headers = site.client(), site.bearer("blue")
+    before = site.store.board().num_entries
+
+    @settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(content=files)
+    def run(content: bytes) -> None:
+        started = perf_counter()
+        answer = client.post(f"{API}/submissions", content=content, headers=headers)
+        times.append(perf_counter() - started)
+        assert answer.status_code == 422
+
+    run()
+    p99 = statistics.quantiles(times, n=100)[98]
+    print(f"\n{len(times):,} malformed files: p99 {1000 * p99:.1f} ms")
+    assert p99 < 0.2
+    assert site.store.board().num_entries == before
+
+
+@pytest.mark.soak
+def test_two_thousand_files_tell_nothing_hidden(sites: list[Site]) -> None:
+    for seed in range(2_000):
+        no_oracle(sites, nearly_right(seed))
+
+
+# Requests made up from the API's own description
+
+
+def fuzz_api(site: Site, max_examples: int) -> int:
+    """Send what schemathesis draws, with a token and without one, and return how many it were.
+
+    One check is left out: no schema of text can say which text is a submission.
+    """
+    schema = schemathesis.openapi.from_asgi(f"{API}/openapi.json", site.app)
+    chosen = schema.exclude(path=f"{API}/events")  # it never ends; see test_live.py
+    count = 0
+    for result in chosen.get_all_operations():
+        operation = result.ok()
+
+        @settings(
+            max_examples=max_examples,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        )
+        @given(case=operation.as_strategy(), signed=st.booleans())
+        def run(case: schemathesis.Case, signed: bool) -> None:
+            nonlocal count
+            count += 1
+            headers = dict(case.headers or {})
+            if signed:
+                headers["Authorization"] = site.bearer("blue")["Authorization"]
+            response = case.call(headers=headers)
+            assert response.status_code < 500
+            case.validate_response(response, excluded_checks=[positive_data_acceptance])
+
+        run()
+    return count
+
+
+def test_requests_from_the_description(sites: list[Site]) -> None:
+    assert fuzz_api(sites[0], 15) > 50
+
+
+@pytest.mark.soak
+def test_ten_thousand_requests_from_the_description(sites: list[Site]) -> None:
+    assert fuzz_api(sites[0], 4_000) > 10_000
