@@ -95,7 +95,8 @@ def test_create_writes_all_it_says(thumbnet: Thumbnet, tiny: PackedDataset, tmp_
         "challenge.db",
         "settings.yaml",
     ]
-    assert stat.S_IMODE((folder / "settings.yaml").stat().st_mode) == 0o600
+    for name in ("settings.yaml", "challenge.db"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     settings, store = open_store(folder)
     with closing(store):

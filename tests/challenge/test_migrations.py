@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,27 @@ def test_down_and_up_again(empty: Database) -> None:
     assert set(inspect(empty.engine).get_table_names()) <= {"alembic_version"}
     empty.migrate()
     assert set(inspect(empty.engine).get_table_names()) >= set(metadata.tables)
+
+
+def test_down_to_the_first_form_and_up_keeps_everything(world: World) -> None:
+    alpha = world.team("Alpha")
+    world.submit(alpha, 12, 3, note="mine")
+    before, page = world.store.board(for_admin=True), world.store.team_page(alpha)
+    with world.store.writing() as connection:
+        migrations.downgrade(connection, "0001")
+    assert world.store.revision() == "0001"
+    world.store.migrate()
+    assert world.open().board(for_admin=True) == before
+    assert world.open().team_page(alpha) == page
+
+
+def test_processes_that_migrate_at_once_do_it_once(database_url: str) -> None:
+    databases = [Database(database_url, create=True) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(Database.migrate, databases))
+    assert {database.revision() for database in databases} == {migrations.head()}
+    for database in databases:
+        database.close()
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(
@@ -176,10 +198,13 @@ def test_migration_copy_and_board_of_100000_entries(database_url: str, tmp_path:
     copy = f"sqlite:///{tmp_path / 'copy.db'}"
     timed("backup", world.url, copy)
     begun = time.perf_counter()
-    with world.store.writing() as connection:
-        migrations.downgrade(connection)
-    world.store.migrate()
-    took["down and up"] = time.perf_counter() - begun
+    for revision in ("0001", "base"):
+        if revision == "base":
+            assert replace(world.open().board(for_admin=True), at=board.at) == board
+        with world.store.writing() as connection:
+            migrations.downgrade(connection, revision)
+        world.store.migrate()
+    took["down and up, twice"] = time.perf_counter() - begun
     timed("restore", copy, world.url)
     begun = time.perf_counter()
     fresh = world.open()

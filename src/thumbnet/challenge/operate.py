@@ -19,6 +19,7 @@ from thumbnet.challenge.folders import new_folder, write_secret
 from thumbnet.challenge.parse import parse_submission
 from thumbnet.challenge.settings import (
     BUNDLE_NAME,
+    DATABASE_NAME,
     FOLDER_VARIABLE,
     SETTINGS_NAME,
     ChallengeError,
@@ -125,6 +126,8 @@ def create(
         truth = _shuffled(dataset, hidden, names, rules, seed)
         write_secret(made / SETTINGS_NAME, settings_text(database_url, public_url))
         settings = load_settings(made, {})
+        if not database_url:
+            write_secret(made / DATABASE_NAME, "")  # it holds the hidden labels
         create_challenge(settings.url, rules, truth, password, clock)
         if baseline:
             token = _add_baseline(settings, rules, truth, seed, clock)

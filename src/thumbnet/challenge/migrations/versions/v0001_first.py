@@ -93,7 +93,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
         sa.ForeignKeyConstraint(["team_id"], ["team.id"], name=op.f("fk_audit_team_id")),
     )
-    op.create_index(op.f("ix_audit_team_id_at"), "audit", ["team_id", "at"])
 
 
 def downgrade() -> None:
