@@ -263,7 +263,7 @@ def _open(url: str, timeout_s: float) -> "httpx.Client":
         import httpx
     except ImportError:
         raise SubmissionError(
-            "talking to a challenge takes httpx; install it: pip install 'thumbnet[server]'"
+            "talking to a challenge takes httpx; install it: pip install 'thumbnet[client]'"
         ) from None
     # A proxy of the environment has no business with this computer's own addresses.
     return httpx.Client(timeout=timeout_s, trust_env=not _is_loopback(url))
