@@ -480,3 +480,14 @@ def test_serve(challenge: Path, workers: int) -> None:
     finally:
         server.terminate()
         server.wait(timeout=30)
+
+
+def test_without_the_servers_packages_it_says_what_to_install(
+    thumbnet: Thumbnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from thumbnet.cli import challenge
+
+    monkeypatch.setattr(challenge, "find_spec", lambda _: None)
+    said = thumbnet("challenge", "status", "somewhere")
+    assert said.status == 2
+    assert "pip install 'thumbnet[server]'" in said.err

@@ -4,6 +4,7 @@ import json
 import os
 from datetime import timedelta
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from thumbnet.cli import challenge_records
 from thumbnet.cli.challenge_teams import ACTOR, FolderArgument, team_app, token_app
 from thumbnet.cli.moment import MomentOption, parse_moment, written
 from thumbnet.cli.output import err, out
+from thumbnet.errors import SubmissionError
 
 if TYPE_CHECKING:
     from thumbnet.challenge.operate import Created
@@ -30,6 +32,19 @@ for command in (
     challenge_records.restore,
 ):
     app.command()(command)
+
+
+SERVER = ("fastapi", "sqlalchemy", "alembic", "argon2")
+
+
+@app.callback()
+def needs_server() -> None:
+    """Run a challenge: hidden labels, one entry per quota, a live board."""
+    missing = [name for name in SERVER if find_spec(name) is None]
+    if missing:
+        raise SubmissionError(
+            f"a challenge takes {', '.join(missing)}; install them: pip install 'thumbnet[server]'"
+        )
 
 
 class Part(StrEnum):
