@@ -166,9 +166,12 @@ def open_site(
         malformed_per_hour=made.malformed_per_hour,
         max_note_chars=made.max_note_chars,
     )
-    with asyncio.Runner() as runner:
+    runner = asyncio.Runner()  # it makes its loop when first asked; a browser's test has another
+    try:
         yield Site(create_app(made, store, clock), store, clock, made, runner)
-    store.close()
+    finally:
+        runner.close()
+        store.close()
 
 
 HOSTILE = (
