@@ -22,12 +22,12 @@ def solarize(images: Tensor, threshold: Tensor) -> Tensor:
 
 
 def autocontrast(images: Tensor) -> Tensor:
-    """Stretch each channel so that it reaches from 0 to 255; one of a single level stays.
+    """Stretch each channel so that it reaches from 0 to 255; one within a single level stays.
 
     Shapes: (B, C, H, W) -> (B, C, H, W)
     """
     low, high = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
-    flat = high <= low
+    flat = high - low < 1  # less than a level apart, as after a wide blur: rounding, no contrast
     scale = 255 / torch.where(flat, 1, high - low)
     return torch.where(flat, images, ((images - low) * scale).clamp_(0, 255))
 

@@ -235,7 +235,7 @@ def stretched(image: Image, spec: Any, row: Row) -> Image:
     out = image.copy()
     for channel in range(image.shape[2]):
         low, high = image[..., channel].min(), image[..., channel].max()
-        if high > low:
+        if high - low >= 1:
             out[..., channel] = (image[..., channel] - low) * 255 / (high - low)
     return out
 
