@@ -1,6 +1,7 @@
 """What two networks or more share."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -27,23 +28,52 @@ class Conv3x3(nn.Conv2d):
         height, width = ((side - 1) // self.step + 1 for side in x.shape[2:])
         if max(height, width) > TINY or x.device.type != "cpu":
             return super().forward(x)
-        weight = self.weight.permute(0, 2, 3, 1).to(x.dtype)  # (out, 3, 3, in)
-        product = _all_to_all if self.step == 1 else _windows
-        y = product(x.permute(0, 2, 3, 1), weight, self.step, height, width)
+        if torch.is_autocast_enabled("cpu"):  # a product of our own is not cast for us
+            x = x.to(torch.get_autocast_dtype("cpu"))
+        pixels = x.permute(0, 2, 3, 1)  # (B, H, W, in)
+        weight = self.weight.permute(0, 2, 3, 1)  # (out, 3, 3, in)
+        if self.step == 1:
+            y: Tensor = _AllToAll.apply(pixels, weight)  # type: ignore[no-untyped-call]
+        else:
+            y = _windows(pixels, weight, self.step, height, width)
         return y.permute(0, 3, 1, 2)
 
 
-def _all_to_all(x: Tensor, weight: Tensor, _step: int, height: int, width: int) -> Tensor:
-    """Multiply all pixels of a tiny map at once: each reaches each, so no tap meets the padding.
+class _AllToAll(torch.autograd.Function):
+    """A 3x3 convolution of a tiny map: each pixel reaches each, so no tap meets the padding.
 
-    Shapes: x (B, H, W, in), weight (out, 3, 3, in) -> (B, H, W, out)
+    Shapes: pixels (B, H, W, in), weight (out, 3, 3, in) -> (B, H, W, out)
     """
-    taps = [
-        weight[:, 1 - i : 1 - i + height, 1 - j : 1 - j + width].flatten(1)
+
+    @staticmethod
+    def forward(ctx: Any, pixels: Tensor, weight: Tensor) -> Tensor:
+        batch, height, width, in_channels = pixels.shape
+        matrix = pixels.new_empty(height * width, len(weight), height, width, in_channels)
+        for to, taps in zip(matrix, _taps(weight, height, width), strict=True):
+            to.copy_(taps)
+        x, matrix = pixels.flatten(1), matrix.flatten(2).flatten(0, 1)
+        ctx.save_for_backward(x, matrix, weight)
+        return (x @ matrix.T).view(batch, height, width, -1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        x, matrix, weight = ctx.saved_tensors
+        batch, height, width, out_channels = grads[0].shape
+        grad = grads[0].flatten(1)
+        of_matrix = (grad.T @ x).view(height * width, out_channels, height, width, -1)
+        of_weight = torch.zeros_like(weight)
+        for taps, part in zip(_taps(of_weight, height, width), of_matrix, strict=True):
+            taps.add_(part)
+        return (grad @ matrix).view(batch, height, width, -1), of_weight
+
+
+def _taps(weight: Tensor, height: int, width: int) -> list[Tensor]:
+    """Return what reaches each output pixel of a tiny map: views (out, H, W, in)."""
+    return [
+        weight[:, 1 - i : 1 - i + height, 1 - j : 1 - j + width]
         for i in range(height)
         for j in range(width)
     ]
-    return F.linear(x.flatten(1), torch.cat(taps)).view(len(x), height, width, -1)
 
 
 def _windows(x: Tensor, weight: Tensor, step: int, height: int, width: int) -> Tensor:

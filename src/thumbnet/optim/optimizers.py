@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adagrad, Adam, Optimizer, RMSprop
 
 from thumbnet.optim.muon import Muon
+from thumbnet.optim.sgd import LeanSGD
 from thumbnet.recipe import (
     AdaGradSpec,
     AdamSpec,
@@ -61,7 +62,9 @@ def make_optimizer(model: nn.Module, spec: OptimizerSpec, head: str = "") -> Opt
     match spec:
         case SgdSpec():
             nesterov = spec.nesterov and spec.momentum > 0
-            return SGD(groups, 0.0, momentum=spec.momentum, nesterov=nesterov, **how)
+            if on_cuda:
+                return SGD(groups, 0.0, momentum=spec.momentum, nesterov=nesterov, fused=True)
+            return LeanSGD(groups, 0.0, momentum=spec.momentum, nesterov=nesterov)
         case AdaGradSpec():
             return Adagrad(
                 groups, 0.0, initial_accumulator_value=spec.initial, eps=spec.eps, foreach=True

@@ -32,6 +32,20 @@ def test_conv3x3_equals_the_plain_convolution(sides: tuple[int, int], stride: in
     assert_close(ours.weight.grad, plain.weight.grad)
 
 
+def test_conv3x3_of_a_tiny_map_takes_any_input_in_half_precision() -> None:
+    torch.manual_seed(0)
+    layer = Conv3x3(5, 7)
+    images = torch.randn(3, 5, 2, 2, requires_grad=True)
+    exact = layer(images)
+    with torch.autocast("cpu", torch.bfloat16):
+        result = layer(images)
+    assert result.dtype == torch.bfloat16
+    assert_close(result.float(), exact, atol=0.05, rtol=0.05)
+    result.float().square().sum().backward()
+    assert layer.weight.grad is not None
+    assert layer.weight.grad.dtype == images.grad.dtype == torch.float32
+
+
 def test_conv3x3_multiplies_where_the_result_is_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError
