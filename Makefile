@@ -19,7 +19,7 @@ quickstart: .venv/.core ## install the core into .venv, then train a small netwo
 	$(BIN)/thumbnet quickstart
 
 test: lint ## lint, then every test but the soak tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses auto --dist worksteal
 
 soak: .venv/.dev ## the tests that take long
 	$(BIN)/python -m pytest -q -m soak

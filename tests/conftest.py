@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from thumbnet.runs import RunFolder
 
 # Read here, before any test module is collected: torch looks at it when it is first imported, and
-# the commands that tests start inherit it.
-os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))
+# the commands that tests start inherit it. Beside another worker's, a second thread only waits.
+ALONE = "PYTEST_XDIST_WORKER" not in os.environ
+os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1) if ALONE else 1))
 
 REAL_DATA = os.environ.get("THUMBNET_DATA")
 
