@@ -5,7 +5,13 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from thumbnet.models.blocks import SameConv2d, conv_norm_relu, init_as_keras, keras_norm
+from thumbnet.models.blocks import (
+    SameConv2d,
+    conv_norm_relu,
+    draw_cut_normal,
+    init_as_keras,
+    keras_norm,
+)
 from thumbnet.models.registry import register_model
 
 MIN_IMAGE_SIZE = 16
@@ -118,7 +124,7 @@ def _init_as_variance_scaling(module: nn.Module) -> None:
     """
     if isinstance(module, nn.Conv2d | nn.Linear):
         std = module.weight[0].numel() ** -0.5 / 0.87962566103423978
-        nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
+        draw_cut_normal(module.weight, std)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
 

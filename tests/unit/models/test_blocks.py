@@ -10,6 +10,7 @@ from thumbnet.models.blocks import (
     Conv3x3,
     SameConv2d,
     check_choice,
+    draw_cut_normal,
     init_as_keras,
     keras_norm,
     make_dropout,
@@ -109,3 +110,15 @@ def test_options_out_of_range_are_refused() -> None:
         make_dropout(1)
     with pytest.raises(RecipeError, match=r"key='rlu'; did you mean 'relu'.*allowed: relu, prelu"):
         check_choice("key", "rlu", ("relu", "prelu"))
+
+
+def test_cut_normal_has_the_deviation_of_a_normal_cut_at_two() -> None:
+    torch.manual_seed(0)
+    weight, expected = torch.empty(2, 500, 500)
+    draw_cut_normal(weight, 0.3)
+    nn.init.trunc_normal_(expected, std=0.3, a=-0.6, b=0.6)
+    assert weight.abs().max() <= 0.6
+    assert_close(weight.std(), expected.std(), atol=0.002, rtol=0)
+    assert_close(weight.mean(), torch.tensor(0.0), atol=0.002, rtol=0)
+    levels = torch.linspace(0.01, 0.99, 20)
+    assert_close(weight.quantile(levels), expected.quantile(levels), atol=0.005, rtol=0)
