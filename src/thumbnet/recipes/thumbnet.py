@@ -108,13 +108,13 @@ def squeezenet_tuned() -> RecipeSpec:
         optimizer=MuonSpec(momentum=0.95, weight_decay=0.01, decay_on="weights", clip_norm=1.0),
         training=TrainingSpec(
             batch_size=128,
-            schedule=TriangularSpec(lr=0.02, warmup=0.1),
+            schedule=TriangularSpec(lr=0.005, warmup=0.1),
             label_smoothing=0.1,
             drop_last=True,
         ),
         phases=(
-            PhaseSpec(epochs=20, image_size=48, augment=_shifted(3)),
-            PhaseSpec(epochs=20, image_size=64, augment=_shifted(4)),
+            PhaseSpec(epochs=16, image_size=48, augment=_shifted(3)),
+            PhaseSpec(epochs=13, image_size=64, augment=_shifted(4)),
         ),
     )
 
