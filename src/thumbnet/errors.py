@@ -28,6 +28,14 @@ class DivergedError(ThumbnetError):
     """Training met a loss that is not finite; the last good checkpoint is kept."""
 
 
+class RankError(ThumbnetError):
+    """Several processes that cannot train a run together."""
+
+
+class LostRankError(RankError):
+    """One of the processes that train a run together is gone; the last save is kept."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the nearest known word, else an empty string.
 

@@ -16,8 +16,9 @@ from thumbnet.recipes.registry import SOURCES, load_recipe, recipe_names
 from thumbnet.runs import RunFolder, list_runs
 from thumbnet.training.engine import Picks
 from thumbnet.training.events import Observer
+from thumbnet.training.foretell import foretell
 from thumbnet.training.results import Result
-from thumbnet.training.session import foretell, resume, train
+from thumbnet.training.session import resume, train
 
 OVER = {"finished", "early_stop"}
 

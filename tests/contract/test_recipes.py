@@ -34,7 +34,7 @@ from thumbnet.recipe import RecipeSpec
 from thumbnet.recipes.parse import with_overrides
 from thumbnet.recipes.registry import dump_recipe, load_recipe, recipe_names
 from thumbnet.runs import RunFolder
-from thumbnet.training import begin, session
+from thumbnet.training import begin, foretell
 from thumbnet.training.engine import Measured, Picks
 from thumbnet.training.events import EpochEnded, Event, Stepped
 from thumbnet.training.phases import Plan
@@ -62,12 +62,12 @@ def folder() -> Iterator[Path]:
 def same_engine() -> Iterator[None]:
     """Have nothing measured: how the engine picks is tested elsewhere."""
 
-    def measured(_recipe: RecipeSpec, plan: Plan, _model: nn.Module, device: str) -> Measured:
-        picks = Picks(device, "fp32", "channels_last", torch.get_num_threads())
+    def measured(_recipe: RecipeSpec, plan: Plan, _model: nn.Module, *where: Any) -> Measured:
+        picks = Picks(where[0], "fp32", "channels_last", torch.get_num_threads())
         return Measured(picks, (0.01,) * len(plan.phases), 0.001, 1000)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "measured_picks", measured)
+        patch.setattr(foretell, "measured_picks", measured)
         yield
 
 

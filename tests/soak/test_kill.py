@@ -20,9 +20,9 @@ DRIVER = """
 import os, signal, sys
 from thumbnet import checkpoint
 from thumbnet.cli.main import main
-from thumbnet.training import trainer
+from thumbnet.training import keeper
 
-trainer.SAVE_EVERY_S, trainer.SAVE_SHARE = 0.1, 1.0
+keeper.SAVE_EVERY_S, keeper.SAVE_SHARE = 0.1, 1.0
 place, count, *command = sys.argv[1:]
 save, rename, num_saves = checkpoint._replace, os.replace, 0
 

@@ -27,6 +27,12 @@ class MixPlan:
     weight: Tensor
     box: Tensor | None = None
 
+    def of(self, first: int, last: int) -> "MixPlan":
+        """Return the plan of images `first`:`last`, for the batch rolled until they lead it."""
+        part = slice(first, last)
+        partner = (self.partner[part] - first) % len(self.partner)
+        return MixPlan(partner, self.weight[part], None if self.box is None else self.box[part])
+
 
 def draw_mix(
     specs: Sequence[MixSpec], seed: int, step: int, batch_size: int, size: int
@@ -68,9 +74,12 @@ def _boxes(rng: Generator, kept: Array, size: int) -> Array:
 def mix_images(images: Tensor, plan: MixPlan) -> Tensor:
     """Blend each image with its partner, or paste the partner's rectangle.
 
-    Shapes: images (B, C, H, W) -> (B, C, H, W)
+    Images beyond those of the plan are partners only.
+
+    Shapes: images (B or more, C, H, W) -> (B, C, H, W)
     """
     others = images.index_select(0, plan.partner.to(images.device))
+    images = images[: len(plan.partner)]
     if plan.box is not None:
         pasted = rectangle(images.shape[-1], *plan.box.to(images.device).unbind(1))
         return torch.where(pasted, others, images)

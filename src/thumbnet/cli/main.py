@@ -25,7 +25,9 @@ from thumbnet.cli import (
     submit,
     train,
 )
-from thumbnet.errors import DivergedError, ThumbnetError
+from thumbnet.cli.output import err
+from thumbnet.errors import DivergedError, LostRankError, RankError, ThumbnetError
+from thumbnet.training.world import find_world
 from thumbnet.version import __version__
 
 app = typer.Typer(
@@ -64,13 +66,22 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+TOGETHER = ("train", "resume")  # what several processes of torchrun do together
+
+
 @app.callback()
 def root(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Train, judge and use image classifiers on Tiny ImageNet and any folder of small images."""
+    command = context.invoked_subcommand
+    if command not in TOGETHER and find_world().size > 1:
+        raise RankError(
+            f"`thumbnet {command}` runs in one process; torchrun takes {' and '.join(TOGETHER)}"
+        )
 
 
 def main() -> None:
@@ -79,11 +90,22 @@ def main() -> None:
     try:
         app()
     except ThumbnetError as error:
-        errors.print(f"error: {error}", markup=False)
-        sys.exit(1 if isinstance(error, DivergedError) else 2)
+        if _has_word(error):
+            errors.print(f"error: {error}", markup=False)
+        sys.exit(1 if isinstance(error, DivergedError | LostRankError) else 2)
     except KeyboardInterrupt:
-        errors.print("interrupted", markup=False)
+        if _has_word():
+            errors.print("interrupted", markup=False)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+
+
+def _has_word(error: ThumbnetError | None = None) -> bool:
+    """Tell whether this process is to print how it ended: of several, one is enough."""
+    if "torch" not in sys.modules:  # they have not met
+        return not err.quiet
+    from thumbnet.training.distributed import has_word
+
+    return has_word(error)

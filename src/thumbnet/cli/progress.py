@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from thumbnet.cli.output import err
+
 LINE_EVERY_S = 5.0
 
 Tell = Callable[[int, int, str], None]
@@ -22,7 +24,7 @@ def bar(
         console: where to show it; None is stderr
     Example: with bar("preparing") as progress: prepare(source, progress=progress)
     """
-    console = console or Console(stderr=True)
+    console = console or Console(stderr=True, quiet=err.quiet)
     if not console.is_terminal:
         yield _lines(console, clock)
         return

@@ -50,11 +50,12 @@ def train(
     from thumbnet.data.sources import load_dataset
     from thumbnet.recipes.registry import load_recipe, parse_overrides
     from thumbnet.training import session
+    from thumbnet.training.distributed import join
 
     budget_s = None if time_budget is None else parse_duration(time_budget)
     spec = load_recipe(recipe, parse_overrides(set_ or []))
     with bar("preparing the data") as progress:
-        dataset = load_dataset(data, progress=progress)
+        dataset = join().in_turn(lambda: load_dataset(data, progress=progress))
     out.print(f"data: {dataset.path}")
     with LiveTraining() as live:
         result = session.train(

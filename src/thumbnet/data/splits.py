@@ -25,6 +25,10 @@ class Part:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def cut(self, positions: slice) -> "Part":
+        """Return some of it."""
+        return Part(self.split, self.indices[positions])
+
 
 @dataclass(frozen=True)
 class Protocol:

@@ -10,7 +10,10 @@ from thumbnet.training.phases import Plan, StepPlan
 
 @dataclass(frozen=True)
 class Started:
-    """The first step is about to run; `step` is not 0 on a resumed run."""
+    """The first step is about to run; `step` is not 0 on a resumed run.
+
+    `num_ranks` processes train together.
+    """
 
     run: str
     plan: Plan
@@ -18,6 +21,7 @@ class Started:
     step: int
     picks: dict[str, Any]
     num_watched: int
+    num_ranks: int = 1
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,14 @@ from thumbnet.data.loader import Loader, epoch_order
 from thumbnet.data.packed import PackedDataset
 from thumbnet.data.splits import Part
 from thumbnet.training.phases import Plan, StepPlan
+from thumbnet.training.world import World, share_of
 
 
 class Feed:
     """Hands out the batch of any step: a function of (seed, epoch, position) and the data alone.
+
+    On several ranks it hands out this rank's share. Where images are mixed with partners from all
+    of the batch, every rank prepares all of it, and its share is followed by the rest.
 
     Images are scaled down to the phase's size before they are augmented, once a phase; sizes
     over the packed one are scaled up after it, on the device.
@@ -26,7 +30,9 @@ class Feed:
         preprocess: Preprocess,
         plan: Plan,
         device: torch.device,
+        world: World | None = None,
     ) -> None:
+        self.world = world or World()
         self.dataset, self.part, self.device = dataset, part, device
         self.preprocess, self.plan = preprocess, plan
         training = plan.recipe.training
@@ -45,12 +51,25 @@ class Feed:
             self._enter_phase(at)
         if at.epoch != self._epoch:
             self._enter_epoch(at)
+        share = share_of(at.first, at.last, self.world)
+        if not at.mix or self.world.size == 1:
+            inputs, labels = self._inputs(at, share.first, share.last)
+            return inputs, labels, self._mix(at, inputs)
+        inputs, labels = self._inputs(at, at.first, at.last)
+        mix, first, last = self._mix(at, inputs), share.first - at.first, share.last - at.first
+        if mix is None:
+            return inputs[first:last], labels[first:last], None
+        return inputs.roll(-first, 0), labels.roll(-first, 0), mix.of(first, last)
+
+    def _mix(self, at: StepPlan, inputs: Tensor) -> MixPlan | None:
+        size = inputs.shape[-1]
+        return draw_mix(at.mix, self.augment_seed, at.step, at.last - at.first, size)
+
+    def _inputs(self, at: StepPlan, first: int, last: int) -> tuple[Tensor, Tensor]:
         assert self._loader is not None
-        images, labels = self._loader.batch(self._order[at.first : at.last])
-        images = self._policy(images, at.first)
-        inputs = self.preprocess.to_input(images, at.image_size)
-        mix = draw_mix(at.mix, self.augment_seed, at.step, len(labels), inputs.shape[-1])
-        return inputs, labels, mix
+        images, labels = self._loader.batch(self._order[first:last])
+        images = self._policy(images, first)
+        return self.preprocess.to_input(images, at.image_size), labels
 
     def _enter_phase(self, at: StepPlan) -> None:
         size = min(at.image_size, self.dataset.image_size)

@@ -94,6 +94,11 @@ def read_acts(events_file: Path, step: int | None = None) -> tuple[Intervention,
     return tuple(act for act in acts if step is None or act.step <= step)
 
 
+def most_ranks(events_file: Path) -> int:
+    """Return how many processes trained a run, the most where a resume changed their number."""
+    return max((int(event.get("num_ranks", 1)) for event in _events(events_file)), default=1)
+
+
 def _leads_to(act: Intervention) -> int:
     """Return the step that a run goes on with after an act."""
     return int(act.value or 0) if act.kind == "skip" else act.step

@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 import PIL
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from thumbnet.build import build_model, build_optimizer, build_preprocess, resolve
 from thumbnet.checkpoint import load_tensors
@@ -20,6 +20,7 @@ from thumbnet.data.sources import load_dataset
 from thumbnet.data.splits import apply_protocol
 from thumbnet.errors import CheckpointError, RecipeError
 from thumbnet.evaluation.evaluate import Judge
+from thumbnet.evaluation.predict import BATCH
 from thumbnet.model_folder import TrainedModel, write_config
 from thumbnet.recipe import RecipeSpec
 from thumbnet.runs import RunFolder
@@ -30,10 +31,12 @@ from thumbnet.training.forecast import Forecast
 from thumbnet.training.hand import SCRIPTED, Hand, Intervention, Replay, read_acts
 from thumbnet.training.pace import Pace
 from thumbnet.training.phases import Plan
+from thumbnet.training.ranks import ALONE, Ranks
 from thumbnet.training.recorder import Recorder
 from thumbnet.training.results import Result
 from thumbnet.training.state import TrainState, fill_state
 from thumbnet.training.trainer import Trainer
+from thumbnet.training.world import judged_by
 from thumbnet.version import __version__
 
 
@@ -47,20 +50,25 @@ class Job:
     state: TrainState
     engine: Engine
     forecast: Forecast
+    ranks: Ranks = ALONE
 
 
 def reopen(
-    folder: RunFolder, data: PackedDataset | str | Path | None, at_start: bool = False
+    folder: RunFolder,
+    data: PackedDataset | str | Path | None,
+    at_start: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Job:
     """Build what a run was begun with, and fill in its saved state unless it is to start anew.
 
     Raises: CheckpointError, DataError
     """
-    recipe, env = folder.recipe(), folder.env()
+    recipe, env = ranks.told(lambda: (folder.recipe(), folder.env()))
     if data is None and recipe.data.path and Path(recipe.data.path).exists():
         data = recipe.data.path
-    dataset = data if isinstance(data, PackedDataset) else load_dataset(data)
+    dataset = open_data(data, ranks)
     recipe = resolve(recipe, dataset)
+    ranks.check_same(recipe.sha256())
     protocol = apply_protocol(dataset, recipe.data.protocol)
     try:
         picks = Picks(**env["engine"]["picks"])
@@ -74,26 +82,42 @@ def reopen(
     torch.manual_seed(recipe.training.seed)
     model = build_model(recipe)
     plan = Plan(recipe, len(protocol.fit.indices))
-    engine = Engine(picks)
-    saved = not at_start and folder.state_file.is_file()
-    tensors, meta = load_tensors(folder.state_file) if saved else ({}, {})
+    engine = Engine(ranks.picks(picks))
+    saved, (tensors, meta) = ranks.told(lambda: _saved(folder, at_start))
     if saved and meta.get("recipe_sha256") != recipe.sha256():
         raise CheckpointError(
             f"{folder.recipe_file} was changed since {folder.state_file} was saved; put the "
             "recipe back, or train it as a new run"
         )
     phase = meta.get("progress", {}).get("phase", 0)
-    state = new_state(recipe, model, engine, plan, phase)
+    state = new_state(recipe, model, engine, plan, phase, ranks)
     if saved:
         fill_state(state, tensors, meta, folder.state_file)
-    return Job(folder, plan, dataset, state, engine, forecast)
+    return Job(folder, plan, dataset, state, engine, forecast, ranks)
+
+
+def open_data(data: PackedDataset | str | Path | None, ranks: Ranks) -> PackedDataset:
+    """Open the data; of the ranks of one machine the first packs it, where that is to be done."""
+    return data if isinstance(data, PackedDataset) else ranks.in_turn(lambda: load_dataset(data))
+
+
+def _saved(
+    folder: RunFolder, at_start: bool
+) -> tuple[bool, tuple[dict[str, Tensor], dict[str, Any]]]:
+    saved = not at_start and folder.state_file.is_file()
+    return saved, load_tensors(folder.state_file) if saved else ({}, {})
 
 
 def new_state(
-    recipe: RecipeSpec, model: nn.Module, engine: Engine, plan: Plan, phase: int = 0
+    recipe: RecipeSpec,
+    model: nn.Module,
+    engine: Engine,
+    plan: Plan,
+    phase: int = 0,
+    ranks: Ranks = ALONE,
 ) -> TrainState:
     """Make the state before the first step of a phase."""
-    engine.place(model)
+    model = ranks.synced(engine.place(model), engine.device)
     spec = plan.phases[phase].optimizer
     state = TrainState(
         model=model,
@@ -109,7 +133,7 @@ def new_state(
 def fit(job: Job, observers: Sequence[Observer], replay: Replay | None = None) -> Result:
     """Write the model folders' configuration, then train to the end."""
     run, dataset, state, engine = job.run, job.dataset, job.state, job.engine
-    recipe = job.plan.recipe
+    recipe, ranks = job.plan.recipe, job.ranks
     preprocess = build_preprocess(recipe.preprocess, dataset)
     protocol = apply_protocol(dataset, recipe.data.protocol)
     trained = TrainedModel(
@@ -123,23 +147,27 @@ def fit(job: Job, observers: Sequence[Observer], replay: Replay | None = None) -
         fingerprint=dataset.fingerprint,
         recipe=recipe.name,
     )
-    for which in ("best", "last"):
-        write_config(run.weights(which), trained)
-    done, coming = _acts(run, state.step, replay)
+    done, coming = ranks.told(lambda: _acts(run, state.step, replay))
     hand = Hand(recipe, job.plan, done)
-    watchers: list[Observer] = [Recorder(run), *observers]
-    num_watched = len(protocol.watch.indices)
-    started = Started(
-        run.name, hand.plan, job.forecast, state.step, asdict(engine.picks), num_watched
-    )
+    watchers: list[Observer] = []
+    if ranks.is_first:
+        for which in ("best", "last"):
+            write_config(run.weights(which), trained)
+        watchers = [Recorder(run), *observers]
+    num_watched, world = len(protocol.watch), ranks.world
+    picks = asdict(engine.picks)
     for observer in watchers:
-        observer(started)
-    feed = Feed(dataset, protocol.fit, preprocess, job.plan, engine.device)
-    judge = Judge(dataset, protocol.watch, preprocess, engine.device)
+        observer(
+            Started(run.name, hand.plan, job.forecast, state.step, picks, num_watched, world.size)
+        )
+    feed = Feed(dataset, protocol.fit, preprocess, job.plan, engine.device, world)
+    own = protocol.watch.cut(judged_by(num_watched, BATCH, world))
+    judge = Judge(dataset, own, preprocess, engine.device, ranks.total)
     budget_s = None if replay else recipe.training.time_budget_s
     pace = Pace(job.plan, job.forecast, budget_s) if budget_s is not None else None
-    with engine.threads():
-        return Trainer(run, hand, state, engine, feed, judge, watchers, pace, coming, replay).fit()
+    trainer = Trainer(run, hand, state, engine, feed, judge, watchers, pace, coming, replay, ranks)
+    with engine.threads(), ranks.together(run.name):
+        return trainer.fit()
 
 
 def _acts(
@@ -154,7 +182,7 @@ def _acts(
     return done, [act for act in acts if act.step > step and act.kind in kinds]
 
 
-def environment(measured: Measured) -> dict[str, Any]:
+def environment(measured: Measured, num_ranks: int = 1) -> dict[str, Any]:
     """Return what a run's figures depend on besides its recipe."""
     return {
         "thumbnet": __version__,
@@ -165,6 +193,7 @@ def environment(measured: Measured) -> dict[str, Any]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "num_cores": os.cpu_count(),
+        "num_ranks": num_ranks,
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "engine": asdict(measured),

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,17 @@ from thumbnet.training.phases import Plan
 VERSION = 4  # of how picks are measured
 
 
-def measured_picks(recipe: RecipeSpec, plan: Plan, model: nn.Module, device: str) -> Measured:
-    """Return the engine's picks for a plan: from the cache, or measured now and put there."""
+def measured_picks(
+    recipe: RecipeSpec, plan: Plan, model: nn.Module, device: str, num_ranks: int = 1
+) -> Measured:
+    """Return the engine's picks for a plan: from the cache, or measured now and put there.
+
+    Args: num_ranks: how many share a batch; what is measured is the step of one
+    """
     channels = 1 if recipe.preprocess.color == "grey" else 3
-    shapes = [(p.batch_size, channels, p.input_size, p.input_size) for p in plan.phases]
+    shapes = [
+        (ceil(p.batch_size / num_ranks), channels, p.input_size, p.input_size) for p in plan.phases
+    ]
     training = recipe.training
     forced = [training.precision, training.memory_format, training.threads]
     optimizer = recipe.optimizer.model_dump()

@@ -27,7 +27,12 @@ class Recorder:
             self._mend()
             self._write(
                 "started" if event.step == 0 else "resumed",
-                {"step": event.step, "num_steps": event.plan.num_steps, "engine": event.picks},
+                {
+                    "step": event.step,
+                    "num_steps": event.plan.num_steps,
+                    "engine": event.picks,
+                    "num_ranks": event.num_ranks,
+                },
                 f"{event.run}: step {event.step} of {event.plan.num_steps}",
             )
         elif isinstance(event, EpochEnded):

@@ -1,17 +1,15 @@
 """Start a run, or go on with one: everything between a recipe and the loop."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from thumbnet.build import build_model, resolve
 from thumbnet.checkpoint import load_tensors
 from thumbnet.data.packed import PackedDataset
-from thumbnet.data.sources import load_dataset
-from thumbnet.data.splits import apply_protocol
 from thumbnet.errors import CheckpointError, RecipeError
 from thumbnet.model_folder import WEIGHTS
 from thumbnet.recipe import RecipeSpec
@@ -19,13 +17,13 @@ from thumbnet.recipes.parse import with_overrides
 from thumbnet.runs import RunFolder, find_run, new_run
 from thumbnet.training.begin import begin, begin_again, digest
 from thumbnet.training.control import is_trained, sole
-from thumbnet.training.engine import Engine, Measured, find_device
+from thumbnet.training.distributed import join
+from thumbnet.training.engine import Engine
 from thumbnet.training.events import Observer
-from thumbnet.training.forecast import Forecast, make_forecast
-from thumbnet.training.hand import Replay, read_acts
-from thumbnet.training.job import Job, environment, fit, new_state, reopen
-from thumbnet.training.phases import Plan
-from thumbnet.training.picks import measured_picks
+from thumbnet.training.foretell import foretell
+from thumbnet.training.hand import Replay, most_ranks, read_acts
+from thumbnet.training.job import Job, environment, fit, new_state, open_data, reopen
+from thumbnet.training.ranks import Ranks
 from thumbnet.training.results import Result
 from thumbnet.training.state import save_state
 
@@ -60,60 +58,38 @@ def train(
     Raises: RecipeError, DataError, CheckpointError, DivergedError
     Example: train(load_recipe("thumbnet/quick"), time_budget_s=120)
     """
-    dataset = data if isinstance(data, PackedDataset) else load_dataset(data)
+    ranks = join()
+    dataset = open_data(data, ranks)
     recipe = resolve(_adjusted(recipe, epochs, time_budget_s, seed), dataset)
     if recipe.ensemble is not None:
         raise RecipeError(
             f"{recipe.name} is an ensemble of trained networks, no run of its own; "
             f"`thumbnet reproduce {recipe.name}` trains its members and judges them together"
         )
+    ranks.check_same(recipe.sha256())
     torch.manual_seed(recipe.training.seed)
     model = build_model(recipe)
-    begun = begin(model, recipe, dataset, init, weights)
-    told = foretell(recipe, dataset, device, model)
+    begun = ranks.in_turn(lambda: begin(model, recipe, dataset, init, weights))
+    told = foretell(recipe, dataset, device, model, ranks=ranks)
     if time_budget_s is not None and told.forecast.total_s > BUDGET_SHARE * time_budget_s:
         recipe = recipe.scaled(BUDGET_SHARE * time_budget_s / told.forecast.total_s)
         told = foretell(recipe, dataset, device, model, told.measured)
     plan, measured, forecast = told.plan, told.measured, told.forecast
-    run = new_run(recipe.name, None if out is None else Path(out))
-    engine = Engine(measured.picks)
-    state = new_state(recipe, model, engine, plan)
-    if begun:  # else a stop before the first save would lose these weights
-        save_state(state, run.state_file, {"recipe_sha256": recipe.sha256()})
-    env = {**environment(measured), "forecast": asdict(forecast), "begun_from": begun}
-    run.write_setup(recipe, env)
-    with sole(run):
-        return fit(Job(run, plan, dataset, state, engine, forecast), observers)
+    engine = Engine(ranks.picks(measured.picks))
+    state = new_state(recipe, model, engine, plan, ranks=ranks)
+    facts = environment(measured, ranks.world.size)
+    env = {**facts, "forecast": asdict(forecast), "begun_from": begun}
 
+    def write() -> RunFolder:
+        run = new_run(recipe.name, None if out is None else Path(out))
+        if begun:  # else a stop before the first save would lose these weights
+            save_state(state, run.state_file, {"recipe_sha256": recipe.sha256()})
+        run.write_setup(recipe, env)
+        return run
 
-@dataclass(frozen=True)
-class Foretold:
-    """A plan, how the engine runs it, and what it will take."""
-
-    plan: Plan
-    measured: Measured
-    forecast: Forecast
-
-
-def foretell(
-    recipe: RecipeSpec,
-    dataset: PackedDataset,
-    device: str | None = None,
-    model: nn.Module | None = None,
-    measured: Measured | None = None,
-) -> Foretold:
-    """Say what a resolved recipe will take on this machine, from a few real steps of it.
-
-    Raises: RecipeError for a device that is not there
-    """
-    protocol = apply_protocol(dataset, recipe.data.protocol)
-    model = model or build_model(recipe)
-    plan = Plan(recipe, len(protocol.fit.indices))
-    measured = measured or measured_picks(recipe, plan, model, find_device(device))
-    ema = recipe.training.ema_decay is not None
-    num_watched = len(protocol.watch.indices)
-    forecast = make_forecast(plan, measured, model, num_watched, ema, dataset.image_size)
-    return Foretold(plan, measured, forecast)
+    run = ranks.told(write)
+    with _held(run, ranks):
+        return fit(Job(run, plan, dataset, state, engine, forecast, ranks), observers)
 
 
 def resume(
@@ -127,10 +103,11 @@ def resume(
     Raises: CheckpointError for a damaged run, one that another process trains, or an engine this
         machine does not have; DataError where the data is another than the run's
     """
-    folder = run if isinstance(run, RunFolder) else find_run(run)
-    replay = folder.env().get("replay")
-    with sole(folder):
-        job = reopen(folder, data)
+    ranks = join()
+    folder = ranks.told(lambda: run if isinstance(run, RunFolder) else find_run(run))
+    replay = ranks.told(folder.env).get("replay")
+    with _held(folder, ranks):
+        job = reopen(folder, data, ranks=ranks)
         return fit(job, observers, Replay.from_dict(replay) if replay else None)
 
 
@@ -153,6 +130,11 @@ def replay(
     if is_trained(source) or not source.state_file.is_file():
         raise CheckpointError(f"{source.name} is not over; let it end, or resume it, then replay")
     _, meta = load_tensors(source.state_file)
+    if (num_ranks := most_ranks(source.events_file)) > 1:
+        raise CheckpointError(
+            f"{source.name} was trained by {num_ranks} processes, whose sums one process does not "
+            "repeat byte by byte; train it anew"
+        )
     until = int(meta["progress"]["step"])
     env = source.env()
     how = env.get("replay") or {}
@@ -174,6 +156,10 @@ def same_weights(one: RunFolder, other: RunFolder) -> bool:
         digest(one.weights(which) / WEIGHTS) == digest(other.weights(which) / WEIGHTS)
         for which in ("best", "last")
     )
+
+
+def _held(run: RunFolder, ranks: Ranks) -> AbstractContextManager[None]:
+    return sole(run) if ranks.is_first else nullcontext()
 
 
 def _adjusted(

@@ -8,6 +8,7 @@ from thumbnet.augment.mix import MixPlan, mix_images
 from thumbnet.optim.optimizers import update
 from thumbnet.training.engine import Engine
 from thumbnet.training.phases import StepPlan
+from thumbnet.training.ranks import ALONE, Ranks
 from thumbnet.training.state import TrainState
 
 
@@ -18,28 +19,34 @@ def train_step(
     plan: StepPlan,
     engine: Engine,
     mix: MixPlan | None = None,
+    ranks: Ranks = ALONE,
 ) -> Tensor:
     """Do one optimizer update and return the mean loss, 0-d, still on the device.
+
+    On several ranks images and labels are this rank's, gradients and loss those of the whole batch.
 
     Shapes: images (B, C, H, W) float32, normalized; labels (B,) int64
     """
     if mix is not None:
         images = mix_images(images, mix)
     with engine.autocast():
-        logits = state.model(engine.formatted(images))
+        logits = ranks.network(state.model)(engine.formatted(images))
     loss = loss_of(logits.float(), labels, plan.label_smoothing, mix)
+    loss = ranks.weighed(loss, plan.first, plan.last)
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     update(state.optimizer, plan.lr, state.clip_norm)
     state.step += 1
     state.update_ema()
-    return loss.detach()
+    return ranks.mean(loss.detach())
 
 
 def loss_of(
     logits: Tensor, labels: Tensor, label_smoothing: float, mix: MixPlan | None = None
 ) -> Tensor:
     """Return the mean cross-entropy; of mixed images that of both labels, by their weights.
+
+    Labels beyond the logits are those of partners only.
 
     Shapes: logits (B, C), labels (B,) -> ()
     """
@@ -48,14 +55,14 @@ def loss_of(
     weight, other = mix.weight.to(logits.device), labels[mix.partner.to(labels.device)]
     losses = [
         F.cross_entropy(logits, of, label_smoothing=label_smoothing, reduction="none")
-        for of in (labels, other)
+        for of in (labels[: len(other)], other)
     ]
     return (weight * losses[0] + (1 - weight) * losses[1]).mean()
 
 
-def seed_step(seed: int, step: int, device: torch.device) -> None:
-    """Seed what a step draws (dropout) from (seed, step), so that no generator must be saved."""
-    value = (seed * 0x9E3779B1 + step * 0x85EBCA77 + 1) % 2**63
+def seed_step(seed: int, step: int, device: torch.device, rank: int = 0) -> None:
+    """Seed what a step draws (dropout) from (seed, step, rank): no generator must be saved."""
+    value = (seed * 0x9E3779B1 + step * 0x85EBCA77 + rank * 0xC2B2AE3D + 1) % 2**63
     torch.default_generator.manual_seed(value)
     if device.type == "cuda":
         torch.cuda.manual_seed(value)

@@ -3,19 +3,19 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from time import monotonic, sleep
+from time import monotonic
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from thumbnet.build import build_optimizer
-from thumbnet.checkpoint import load_tensors, write_atomic
+from thumbnet.checkpoint import load_tensors
 from thumbnet.errors import DivergedError, RecipeError
 from thumbnet.evaluation.evaluate import Judge
-from thumbnet.model_folder import write_weights
+from thumbnet.model_folder import WEIGHTS
 from thumbnet.optim.schedules import Plateau
 from thumbnet.recipe import PlateauSpec
 from thumbnet.runs import RunFolder
-from thumbnet.training.control import POLL_S, Command, Inbox
+from thumbnet.training.control import Command
 from thumbnet.training.engine import Engine
 from thumbnet.training.events import (
     Ended,
@@ -29,15 +29,15 @@ from thumbnet.training.events import (
 )
 from thumbnet.training.feed import Feed
 from thumbnet.training.hand import Hand, Intervention, Replay
-from thumbnet.training.interrupt import StopSignal
+from thumbnet.training.keeper import Keeper
+from thumbnet.training.outside import Outside
 from thumbnet.training.pace import Pace
 from thumbnet.training.phases import StepPlan
-from thumbnet.training.results import Result, format_rows, make_row
-from thumbnet.training.state import TrainState, save_state
+from thumbnet.training.ranks import ALONE, Ranks
+from thumbnet.training.results import Result, make_row
+from thumbnet.training.state import TrainState
 from thumbnet.training.step import seed_step, train_step
 
-SAVE_EVERY_S = 60.0
-SAVE_SHARE = 0.01  # of the time since the last save, at most
 LOOK_EVERY_S = 0.25  # how often the loss is read where that waits for the device
 
 
@@ -45,7 +45,8 @@ class Trainer:
     """Runs the steps of a plan from where its state stands, and heeds the hand.
 
     `coming` are acts to do again at their steps; with `replay` the run ends where its model did,
-    and clock and inbox play no part.
+    and clock and inbox play no part. Several ranks decide alike: by the news, which are the first
+    one's, and by what they have added up; the first alone writes and tells.
     """
 
     def __init__(
@@ -60,18 +61,17 @@ class Trainer:
         pace: Pace | None = None,
         coming: Sequence[Intervention] = (),
         replay: Replay | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.pace = pace
         self.run, self.hand, self.state, self.engine = run, hand, state, engine
         self.feed, self.judge, self.observers = feed, judge, observers
         self.coming, self.replay = list(coming), replay
-        self.inbox = Inbox(run)
-        self.recipe = hand.recipe
-        self.meta = {"recipe_sha256": self.recipe.sha256()}
+        self.ranks, self.recipe = ranks, hand.recipe
+        self.outside = Outside(run, ranks, state.wall_s)
+        self.keeper = Keeper(run, self.recipe.sha256(), writes=ranks.is_first)
         self._stopped = self._paused = False
-        self._started = monotonic() - state.wall_s
-        self._saved = self._looked = monotonic()
-        self._save_s = 0.0
+        self._looked = monotonic()
 
     def fit(self) -> Result:
         """Train to the end of the plan, or until something ends it earlier.
@@ -79,26 +79,26 @@ class Trainer:
         Raises: DivergedError where the loss is not finite; CheckpointError where a save fails
         """
         seed = self.recipe.training.seed
-        with StopSignal() as stop:
-            self._heed_hand(stop)
-            while (reason := self._reason_to_end(stop)) is None:
+        with self.outside:
+            self._heed_news()
+            while (reason := self._reason_to_end()) is None:
                 self._keep_pace()
                 at = self._enter(self.hand.plan.at(self.state.step))
-                seed_step(seed, at.step, self.engine.device)
+                seed_step(seed, at.step, self.engine.device, self.ranks.world.rank)
                 images, labels, mix = self.feed.batch(at)
                 self._set_mode(at)
-                loss = train_step(self.state, images, labels, at, self.engine, mix)
+                loss = train_step(self.state, images, labels, at, self.engine, mix, self.ranks)
                 self._count(loss, at)
                 if at.ends_epoch:
                     self._end_epoch(at)
-                elif self._save_is_due():
+                elif self.keeper.is_due():
                     self._save()
-                self._heed_hand(stop)
+                self._heed_news()
             if reason == "interrupted" and not self._at_epoch_end():
                 self._save()
         return self._end(reason)
 
-    def _reason_to_end(self, stop: StopSignal) -> str | None:
+    def _reason_to_end(self) -> str | None:
         training = self.recipe.training
         if self.replay is not None and self.state.step >= self.replay.until:
             if self.replay.reason == "time_budget":
@@ -113,11 +113,11 @@ class Trainer:
         if self.replay is None and self._is_out_of_time():
             self._cut()
             return "time_budget"
-        return "interrupted" if stop.requested else None
+        return "interrupted" if self.news.stop else None
 
     def _is_out_of_time(self) -> bool:
         budget_s = self.recipe.training.time_budget_s
-        return budget_s is not None and self._wall_s() >= budget_s
+        return budget_s is not None and self.news.wall_s >= budget_s
 
     def _cut(self) -> None:
         """Judge and save what there is, in the middle of an epoch or at its end."""
@@ -127,19 +127,19 @@ class Trainer:
         elif budget_s is None or self.state.wall_s < budget_s:
             self._save()  # else a resume would find some time left
 
-    def _heed_hand(self, stop: StopSignal) -> None:
-        """Do what is due before the next step: acts to be repeated, then what lies in the inbox."""
+    def _heed_news(self) -> None:
+        """Do what is due before the next step: acts to be repeated, then what has come."""
         while self.coming and self.coming[0].step <= self.state.step:
             self._act(replace(self.coming.pop(0), step=self.state.step), None)
-        if self.replay is not None:
-            return
-        for command in self.inbox.take():
+        self._hear()
+        while self._paused and not (self.news.stop or self._stopped):
+            self.outside.pause()
+            self._hear()
+
+    def _hear(self) -> None:
+        self.news = self.outside.news(commands=self.replay is None)
+        for command in self.news.commands:
             self._obey(command)
-        while self._paused and not (stop.requested or self._stopped):
-            sleep(POLL_S)
-            self._started += POLL_S  # a pause is no training time
-            for command in self.inbox.take():
-                self._obey(command)
 
     def _obey(self, command: Command) -> None:
         self._act(Intervention(self.state.step, command.kind, command.value), command.ident)
@@ -164,7 +164,7 @@ class Trainer:
     def _keep_pace(self) -> None:
         """Under a time budget, leave out the steps there is no time for."""
         if self.pace is not None:
-            due = self.pace.due(self.state.step, self._wall_s())
+            due = self.pace.due(self.state.step, self.news.wall_s)
             if due > self.state.step:
                 self._act(Intervention(self.state.step, "skip", due), None)
 
@@ -178,7 +178,8 @@ class Trainer:
         if at.phase != state.phase:
             phase = self.hand.plan.phases[at.phase]
             if phase.from_best:
-                tensors, _ = load_tensors(self.run.weights("best") / "model.safetensors")
+                best = self.run.weights("best") / WEIGHTS
+                tensors, _ = self.ranks.told(lambda: load_tensors(best))
                 for model in (state.model, state.ema):
                     if model is not None:
                         model.load_state_dict(tensors)
@@ -207,7 +208,8 @@ class Trainer:
         self.state.loss_sum += loss * (at.last - at.first)
         self.state.images_seen += at.last - at.first
         now, mean = monotonic(), None
-        if now - self._looked >= LOOK_EVERY_S or self.engine.device.type == "cpu":
+        waited = now - self._looked >= LOOK_EVERY_S or self.engine.device.type == "cpu"
+        if waited and self.ranks.is_first:
             self._looked = now
             mean = self._mean_loss()
         self._tell(Stepped(at, mean))
@@ -232,6 +234,7 @@ class Trainer:
         state = self.state
         train_loss = self._mean_loss()
         self._check_weights()
+        self.ranks.level(state.judged())
         scores = self.judge(state.judged(), lambda done, total: self._tell(Watched(done, total)))
         if not math.isfinite(scores.loss):
             self._diverge(f"the watched loss is {scores.loss}")
@@ -247,12 +250,11 @@ class Trainer:
         schedule = self.hand.plan.phases[at.phase].schedule
         if isinstance(schedule, PlateauSpec):
             state.plateau = state.plateau.after(schedule, scores.loss, scores.top1)
-        row = make_row(at, state.step, self._wall_s(), train_loss, scores)
+        row = make_row(at, state.step, self.outside.wall_s(), train_loss, scores)
         state.rows.append(row)
         state.loss_sum.zero_()
         state.images_seen = 0
-        self._write_weights(at, is_best)
-        write_atomic(self.run.results_file, format_rows(state.rows))
+        self.keeper.end_epoch(state, at.epoch + 1, is_best)
         self._save()
         self._tell(EpochEnded(row, scores, is_best))
 
@@ -260,26 +262,11 @@ class Trainer:
         if not self.state.is_finite():
             self._diverge("a weight is not finite")
 
-    def _write_weights(self, at: StepPlan, is_best: bool) -> None:
-        model: nn.Module = self.state.judged()
-        for which in ("last", "best") if is_best else ("last",):
-            write_weights(self.run.weights(which), model, {**self.meta, "epoch": at.epoch + 1})
-
-    def _save_is_due(self) -> bool:
-        since = monotonic() - self._saved
-        return since >= SAVE_EVERY_S and self._save_s <= SAVE_SHARE * since
-
     def _save(self) -> None:
         self._check_weights()
-        started = monotonic()
-        self.state.wall_s = self._wall_s()
-        save_state(self.state, self.run.state_file, self.meta)
-        self._saved = monotonic()
-        self._save_s = self._saved - started
+        self.state.wall_s = self.outside.wall_s()
+        self.keeper.save(self.state)
         self._tell(Saved(self.state.step))
-
-    def _wall_s(self) -> float:
-        return monotonic() - self._started
 
     def _end(self, reason: str) -> Result:
         state = self.state
@@ -290,7 +277,7 @@ class Trainer:
             state.best_top1,
             state.best_epoch,
             tuple(state.rows),
-            self._wall_s(),
+            self.outside.wall_s(),
             state.num_skipped,
         )
 
@@ -301,7 +288,7 @@ class Trainer:
             state.step,
             state.best_top1,
             state.best_epoch,
-            self._wall_s(),
+            self.outside.wall_s(),
             state.num_skipped,
         )
 

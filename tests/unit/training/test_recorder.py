@@ -55,7 +55,13 @@ def test_every_event_but_steps_leaves_a_line(tmp_path: Path) -> None:
         ended,
     )
     assert lines == [
-        {"event": "started", "step": 0, "num_steps": 4, "engine": {"device": "cpu"}},
+        {
+            "event": "started",
+            "step": 0,
+            "num_steps": 4,
+            "engine": {"device": "cpu"},
+            "num_ranks": 1,
+        },
         {"event": "epoch", **ROW, "is_best": True},
         {"event": "saved", "step": 4},
         {
