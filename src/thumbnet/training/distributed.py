@@ -153,7 +153,8 @@ class Group(Ranks):
                 "start again"
                 if run is None
                 else (
-                    f"what was saved last is kept: go on with `torchrun ... -m thumbnet resume {run}`, "
+                    "what was saved last is kept: go on with "
+                    f"`torchrun ... -m thumbnet resume {run}`, "
                     "with as many processes as you like"
                 )
             )
