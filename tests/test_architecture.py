@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "thumbnet"
 
 LAYERS = (  # from the bottom; a room is a folder or a file of src/thumbnet
-    {"errors", "recipe", "predictions", "scoring", "significance", "version"},
+    {"effects", "errors", "recipe", "predictions", "scoring", "significance", "version"},
     {"data", "augment", "models", "optim", "recipes"},
     {"build", "checkpoint", "ensemble_model", "model_folder", "runs"},
     {"training", "evaluation", "visualize", "inference"},
@@ -26,12 +26,14 @@ SAME_LAYER_ALLOWED = {
     ("runs", "checkpoint"),
     ("model_folder", "checkpoint"),
     ("model_folder", "ensemble_model"),
+    ("effects", "significance"),
 }
 ANY_IMPORT_ALLOWED = {"thumbnet", "thumbnet.__main__"}  # the doors of the package
 
 FORBIDDEN = {"torchvision", "timm", "torchmetrics"}
 TORCH_FREE_ROOMS = {
-    "errors", "recipe", "predictions", "scoring", "significance", "version", "data", "challenge",
+    "effects", "errors", "recipe", "predictions", "scoring", "significance", "version", "data",
+    "challenge",
 }  # fmt: skip
 TORCH_ALLOWED = {"thumbnet.data.loader"}
 
