@@ -65,6 +65,11 @@ class RunFolder:
         """Held by the process that trains."""
         return self.path / "state" / "lock"
 
+    @property
+    def claim_file(self) -> Path:
+        """Held by the search whose trial the run is."""
+        return self.path / "state" / "claim"
+
     def last_event(self) -> dict[str, Any]:
         """Return the last line of events.jsonl; empty where there is none, or it is cut off."""
         try:

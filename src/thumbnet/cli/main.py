@@ -21,6 +21,7 @@ from thumbnet.cli import (
     reproduce,
     runs,
     scoreboard,
+    search,
     show,
     submit,
     train,
@@ -52,6 +53,7 @@ app.command()(judge.evaluate)
 app.command()(judge.predict)
 app.command()(compare.compare)
 app.command()(ensemble.ensemble)
+app.command()(search.search)
 app.command()(export.export)
 app.command()(submit.submit)
 app.command()(scoreboard.submissions)

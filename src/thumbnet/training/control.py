@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic, sleep
 from typing import IO, Any
 
@@ -104,14 +105,21 @@ def sole(run: RunFolder) -> Iterator[None]:
 
     Raises: CheckpointError where another process trains it
     """
-    run.lock_file.parent.mkdir(parents=True, exist_ok=True)
-    with run.lock_file.open("a") as file:
-        if not _lock(file):
+    with hold(run.lock_file) as held:
+        if not held:
             raise CheckpointError(
                 f"{run.name} is being trained by another process; "
                 f"`thumbnet control {run.name} stop` ends that"
             )
         yield
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[bool]:
+    """Lock a file, which is made, and say whether that is done; else another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        yield _lock(file)
 
 
 def is_trained(run: RunFolder) -> bool:

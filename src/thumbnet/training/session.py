@@ -60,7 +60,7 @@ def train(
     """
     ranks = join()
     dataset = open_data(data, ranks)
-    recipe = resolve(_adjusted(recipe, epochs, time_budget_s, seed), dataset)
+    recipe = resolve(adjusted(recipe, epochs, time_budget_s, seed), dataset)
     if recipe.ensemble is not None:
         raise RecipeError(
             f"{recipe.name} is an ensemble of trained networks, no run of its own; "
@@ -162,9 +162,13 @@ def _held(run: RunFolder, ranks: Ranks) -> AbstractContextManager[None]:
     return sole(run) if ranks.is_first else nullcontext()
 
 
-def _adjusted(
+def adjusted(
     recipe: RecipeSpec, epochs: float | None, time_budget_s: float | None, seed: int | None
 ) -> RecipeSpec:
+    """Return a recipe with another length, time budget or seed; None leaves it as it is.
+
+    Raises: RecipeError
+    """
     changes = {"training.seed": seed, "training.time_budget_s": time_budget_s}
     given = {key: value for key, value in changes.items() if value is not None}
     recipe = with_overrides(recipe, given, recipe.name) if given else recipe

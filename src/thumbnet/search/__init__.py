@@ -1,0 +1,1 @@
+"""Search over the keys of a recipe: resumable trials, judged on the watched images alone."""
