@@ -13,14 +13,11 @@ from thumbnet.evaluation.evaluate import Judge, Scores, score
 from thumbnet.inference import load_predictor
 from thumbnet.recipe import RecipeSpec
 from thumbnet.recipes.registry import SOURCES, load_recipe, recipe_names
-from thumbnet.runs import RunFolder, list_runs
+from thumbnet.runs import RunFolder
+from thumbnet.training.again import finished_run
 from thumbnet.training.engine import Picks
 from thumbnet.training.events import Observer
 from thumbnet.training.foretell import foretell
-from thumbnet.training.results import Result
-from thumbnet.training.session import resume, train
-
-OVER = {"finished", "early_stop"}
 
 
 @dataclass(frozen=True)
@@ -131,13 +128,11 @@ def reproduce(
         runs: list[RunFolder] = []
         try:
             for member in row.members:
-                run = _run_of(member, dataset)
-                if run is None or not _is_over(run):
-                    file = weights if member.model.pretrained else None
-                    result = _train(member, run, dataset, file, device, observers(member))
-                    if result.reason not in OVER:
-                        return
-                    run = result.run
+                run = finished_run(
+                    member, dataset, weights=weights, device=device, observers=observers
+                )
+                if run is None:
+                    return
                 runs.append(run)
         except CheckpointError as error:
             if not row.recipe.model.pretrained:
@@ -145,19 +140,6 @@ def reproduce(
             yield LeftOut(row, str(error))
         else:
             yield judge_row(row, runs, dataset)
-
-
-def _train(
-    recipe: RecipeSpec,
-    begun: RunFolder | None,
-    dataset: PackedDataset,
-    weights: Path | None,
-    device: str | None,
-    observers: Sequence[Observer],
-) -> Result:
-    if begun is not None:
-        return resume(begun, dataset, observers=observers)
-    return train(recipe, dataset, weights=weights, device=device, observers=observers)
 
 
 def judge_row(row: Row, runs: Sequence[RunFolder], dataset: PackedDataset) -> Outcome:
@@ -178,21 +160,3 @@ def _scores(row: Row, runs: Sequence[RunFolder], dataset: PackedDataset, which: 
     how = row.recipe.ensemble.combine if row.recipe.ensemble else "logits"
     mean = logits[0] if len(logits) == 1 else combine(logits, how)
     return score(mean, judges[0].loader.labels.cpu().numpy())
-
-
-def _run_of(recipe: RecipeSpec, dataset: PackedDataset) -> RunFolder | None:
-    """Return the run of this very recipe and seed, one that is over before one that is not."""
-    wanted = resolve(recipe, dataset).sha256()
-    same = [run for run in list_runs() if _sha256(run) == wanted]
-    return next((run for run in same if _is_over(run)), same[-1] if same else None)
-
-
-def _sha256(run: RunFolder) -> str:
-    try:
-        return run.recipe().sha256()
-    except RecipeError:
-        return ""
-
-
-def _is_over(run: RunFolder) -> bool:
-    return run.last_event().get("reason") in OVER

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from thumbnet.cli.judge import DeviceOption, WeightsOption
-from thumbnet.cli.output import make_table, out
+from thumbnet.cli.output import err, make_table, out
 from thumbnet.cli.progress import bar
 from thumbnet.cli.train import DataOption
+from thumbnet.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from thumbnet.evaluation.compare import Pair
     from thumbnet.inference import Evaluation
+    from thumbnet.recipe import RecipeSpec
+    from thumbnet.training.events import Observer
 
 
 def ensemble(
-    runs: Annotated[list[str], typer.Argument(help="Two or more runs or model folders.")],
+    runs: Annotated[
+        list[str], typer.Argument(help="Two or more runs or model folders; a recipe with --seeds.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The model folder to write.")],
     combine: Annotated[
         Literal["logits", "probs"], typer.Option(help="What is averaged.")
@@ -31,22 +38,82 @@ def ensemble(
     greedy: Annotated[
         bool, typer.Option("--greedy", help="Choose members on the watched images.")
     ] = False,
+    average_weights: Annotated[
+        bool,
+        typer.Option(
+            "--average-weights",
+            help="One network of the mean of the weights; batch norm is measured anew.",
+        ),
+    ] = False,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="Train the recipe so many times, where that is not done, and take these."
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="With --seeds: override a key of the recipe.")
+    ] = None,
     data: DataOption = None,
     weights: WeightsOption = "best",
     device: DeviceOption = None,
 ) -> None:
     """Make one model folder of several networks, and compare it with its members."""
-    from thumbnet.ensembles import make_ensemble
+    from thumbnet.ensembles import check_vacant, make_ensemble
     from thumbnet.training.engine import find_device
 
     where = find_device(device)
+    check_vacant(output)
+    if set_ and seeds is None:
+        raise RecipeError("--set goes with --seeds; trained networks are what they are")
+    members = runs if seeds is None else _trained(runs, seeds, set_ or [], data, device)
     with bar("judging") as progress:
         made = make_ensemble(
-            runs, output, data, combine=combine, shares=share, greedy=greedy, weights=weights,
-            device=where, progress=progress,
+            members, output, data, combine=combine, shares=share, greedy=greedy,
+            averages=average_weights, weights=weights, device=where, progress=progress,
         )  # fmt: skip
     _print(made.found, made.shares, made.pairs, str(output))
+    if seeds is not None:
+        _print_spread([made.found[name].scores.top1 for name in members])
     out.print(f"model folder: {output}; judge it with: thumbnet evaluate {output}")
+
+
+def _trained(
+    names: Sequence[str], seeds: int, settings: list[str], data: Path | None, device: str | None
+) -> list[str]:
+    """Return the runs of a recipe with so many seeds; ends the command where one is interrupted."""
+    from thumbnet.cli.live import LiveTraining
+    from thumbnet.data.sources import load_dataset
+    from thumbnet.ensembles import train_seeds
+    from thumbnet.recipes.registry import load_recipe, parse_overrides
+
+    if len(names) != 1:
+        raise RecipeError(f"--seeds takes one recipe, not {len(names)}: {', '.join(names)}")
+    recipe = load_recipe(names[0], parse_overrides(settings))
+    with bar("preparing the data") as progress:
+        dataset = load_dataset(data, progress=progress)
+    with LiveTraining() as live:
+
+        def watch(one: RecipeSpec) -> Sequence[Observer]:
+            err.print(f"\n{one.name}, seed {one.training.seed}", markup=False)
+            return [live]
+
+        found = train_seeds(recipe, seeds, dataset, device=device, observers=watch)
+    if len(found) < seeds:
+        again = shlex.join(["thumbnet", *sys.argv[1:]])
+        out.print(f"interrupted and saved; {seeds - len(found)} seeds to go: {again}")
+        raise typer.Exit(130)
+    return [str(run.path) for run in found]
+
+
+def _print_spread(top1: Sequence[float]) -> None:
+    from thumbnet.ensembles import spread_of
+
+    spread = spread_of([100 * one for one in top1])
+    out.print(
+        f"top-1 of the {spread.num} seeds: mean {spread.mean:.2f} %, sd {spread.sd:.2f} points, "
+        f"{100 * min(top1):.2f} to {100 * max(top1):.2f} %"
+    )
 
 
 def _print(

@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from thumbnet.data.loader import labels_of
 from thumbnet.data.packed import PackedDataset
 from thumbnet.data.progress import Progress
 from thumbnet.data.splits import apply_protocol
 from thumbnet.ensemble_model import ARCHITECTURE, EnsembleNet, Member, plain_preprocess
-from thumbnet.errors import CheckpointError, DataError, RecipeError
+from thumbnet.ensembles.average import average_weights
+from thumbnet.ensembles.seeds import check_vacant
+from thumbnet.errors import DataError, RecipeError
 from thumbnet.evaluation.compare import Pair, compare
 from thumbnet.evaluation.ensemble import combine as mean_of
 from thumbnet.evaluation.ensemble import select
@@ -42,15 +48,19 @@ def make_ensemble(
     combine: str = "logits",
     shares: Sequence[float] | None = None,
     greedy: bool = False,
+    averages: bool = False,
     weights: str = "best",
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Made:
     """Write the model folder of an ensemble, and judge it on what the first run's report judges.
 
-    Args: greedy chooses on the images watched by the first run's protocol, never on those reported
+    Args:
+        greedy: choose on the images watched by the first run's protocol, never on those reported
+        averages: make one network of the mean of the weights, instead of one of what all put out
     Raises: DataError for fewer than two runs, or runs of other classes or data; RecipeError for
-        shares that do not fit; CheckpointError where the folder is taken
+        shares that do not fit, or weights of different networks; CheckpointError where the folder
+        is taken
     """
     names = list(dict.fromkeys(runs))
     if len(names) < 2:
@@ -59,8 +69,7 @@ def make_ensemble(
         )
     if shares is not None and (greedy or len(shares) != len(names) or min(shares) <= 0):
         raise RecipeError("give each member a share above 0, in their order, or --greedy, not both")
-    if folder.exists() and any(folder.iterdir()):
-        raise CheckpointError(f"{folder} is there already; choose another --output")
+    check_vacant(folder)
     found = evaluate_same(names, None, data, weights=weights, device=device, progress=progress)
     dataset = found[names[0]].dataset
     predictors = [load_predictor(name, weights, device) for name in names]
@@ -68,23 +77,47 @@ def make_ensemble(
     if greedy:
         counts = _greedy(names, predictors, dataset, weights, combine, progress)
     kept = [i for i, count in enumerate(counts) if count]
-    total = float(sum(counts))
-    trained = _as_one([predictors[i].trained for i in kept], [counts[i] for i in kept], combine)
-    write_config(folder, trained)
-    write_weights(folder, trained.model, {})
-    logits = mean_of([one.logits for one in found.values()], combine, counts)
+    trained, given = [predictors[i].trained for i in kept], [counts[i] for i in kept]
     first = found[names[0]]
+    if averages:
+        fit = apply_protocol(dataset, _protocol(names[0])).fit
+        one = average_weights(trained, given, dataset, fit, torch.device(device))
+        logits = Predictor(one, device).split_logits(dataset, first.part.split, progress)
+        logits = logits[first.part.indices]
+    else:
+        one = _as_one(trained, given, combine)
+        logits = mean_of([single.logits for single in found.values()], combine, counts)
+    write_config(folder, one)
+    write_weights(folder, one.model, {})
+    return _judged(found, str(folder), one, logits, counts)
+
+
+def _judged(
+    found: dict[str, Evaluation],
+    name: str,
+    one: TrainedModel,
+    logits: NDArray[np.float32],
+    counts: Sequence[float],
+) -> Made:
+    """Compare an ensemble with its members; only its own pairs are kept."""
+    first = next(iter(found.values()))
     whole = replace(
         first,
         logits=logits,
         scores=score(logits, first.labels),
-        architecture=ARCHITECTURE,
-        num_parameters=sum(found[names[i]].num_parameters for i in kept),
+        architecture=one.architecture,
+        num_parameters=sum(p.numel() for p in one.model.parameters()),
     )
-    judged = {str(folder): whole, **found}
-    pairs = compare({name: one.logits for name, one in judged.items()}, first.labels)
-    own = tuple(pair for pair in pairs if pair.first == str(folder))
-    return Made({**found, str(folder): whole}, tuple(c / total for c in counts), own)
+    judged = {name: whole, **found}
+    pairs = compare({which: each.logits for which, each in judged.items()}, first.labels)
+    own = tuple(pair for pair in pairs if pair.first == name)
+    total = float(sum(counts))
+    return Made({**found, name: whole}, tuple(count / total for count in counts), own)
+
+
+def _protocol(name: str) -> str:
+    recipe = recipe_of(name)
+    return recipe.data.protocol if recipe else "holdout"
 
 
 def _greedy(
@@ -95,8 +128,7 @@ def _greedy(
     combine: str,
     progress: Progress | None,
 ) -> list[float]:
-    recipe = recipe_of(names[0])
-    watch = apply_protocol(dataset, recipe.data.protocol if recipe else "holdout").watch
+    watch = apply_protocol(dataset, _protocol(names[0])).watch
     logits = [
         all_logits(name, predictor, dataset, watch.split, weights, progress=progress)[watch.indices]
         for name, predictor in zip(names, predictors, strict=True)
