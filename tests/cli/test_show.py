@@ -128,3 +128,15 @@ def test_the_command_line_loads_matplotlib_only_to_draw() -> None:
     code = "import sys, thumbnet.cli.main; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_lr_finder_draws_and_suggests(thumbnet: Thumbnet, tiny: PackedDataset) -> None:
+    small = ("--set", "training.batch_size=16", "--set", "training.threads=1", "--steps", "20")
+    said = thumbnet("show", "lr-finder", "thumbnet/quick", "--data", tiny.path, *small)
+    assert said.status == 0, said.err
+    assert "falls fastest at" in said.out
+    check_png(Path("lr-finder-thumbnet-quick.png"))
+    said = thumbnet("show", "lr-finder", "thumbnet/quick", "--data", tiny.path, "--from", "2",
+                    "--to", "1")  # fmt: skip
+    assert said.status == 2
+    assert "below the second" in said.err

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thumbnet.cli import show_data, show_network, show_objects
+from thumbnet.cli import show_data, show_network, show_objects, show_rates
 from thumbnet.cli.judge import DeviceOption, WeightsOption
 from thumbnet.cli.progress import bar
 from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
@@ -150,6 +150,6 @@ def _evaluate(
 for command in (
     show_network.filters, show_network.activations, show_network.prelu, show_network.saliency,
     show_network.cam, show_network.diagram, show_data.augment, show_data.data,
-    show_objects.objects,
+    show_objects.objects, show_rates.lr_finder,
 ):  # fmt: skip
     app.command()(command)
