@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from thumbnet.recipe import Published, RecipeSpec
+from thumbnet.recipe import Published, PublishedCurve, RecipeSpec
 from thumbnet.recipes.registry import SOURCES, Family, families, load_recipe, recipe_names
 
 PAGE = Path(__file__).with_name("recipes.md")
@@ -73,7 +73,9 @@ def _notes(spec: RecipeSpec) -> str:
     quirks = {key: value for key, value in spec.quirks.model_dump().items() if value is not None}
     lines = [f"- {line}" for line in spec.deviations]
     if spec.published is not None:
-        lines = [f"- source: {_source(spec.published)}", *lines]
+        curve = spec.published.curve
+        on_the_way = [] if curve is None else [f"- on the way: {_on_the_way(curve)}"]
+        lines = [f"- source: {_source(spec.published)}", *on_the_way, *lines]
     if quirks:
         given = ", ".join(f"`{key}={value}`" for key, value in quirks.items())
         lines.append(f"- quirks: {given}")
@@ -90,6 +92,12 @@ def _source(published: Published) -> str:
         published.hardware,
     )
     return "; ".join([published.source, *filter(None, given)])
+
+
+def _on_the_way(curve: PublishedCurve) -> str:
+    points = ", ".join(f"{100 * top1:.4g} after {epoch:g}" for epoch, top1 in curve.points)
+    where = "val" if curve.split == "val" else "held-out images"
+    return f"{points} epochs, on {where} ({curve.source})"
 
 
 def _family(family: Family) -> str:

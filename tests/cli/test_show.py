@@ -70,6 +70,21 @@ def test_pictures_go_to_the_run_and_svg_beside(thumbnet: Thumbnet, run: RunFolde
     assert "<svg" in (run.path / "plots" / "curves.svg").read_text()
 
 
+def test_two_learning_rates_as_two_curves(thumbnet: Thumbnet, run: RunFolder) -> None:
+    shutil.copytree(run.path, "slower")
+    recipe = Path("slower/recipe.yaml")
+    recipe.write_text(recipe.read_text().replace("lr: 0.8", "lr: 0.4"))
+    said = thumbnet("show", "curves", run.path, "slower", "--together", "--svg", "-o", "a.png")
+    assert said.status == 0, said.err
+    check_png(Path("a.png"))
+    drawn = Path("a.svg").read_text()
+    assert "quick, lr 0.8, best" in drawn
+    assert "slower, lr 0.4, best" in drawn
+    said = thumbnet("show", "curves", run.path, "--together")
+    assert said.status == 2
+    assert "2 to 6" in said.err
+
+
 def test_diagrams(thumbnet: Thumbnet, run: RunFolder) -> None:
     assert thumbnet("show", "diagram", run.path).status == 0
     assert "<svg" in (run.path / "plots" / "diagram.svg").read_text()

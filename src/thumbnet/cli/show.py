@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thumbnet.cli import show_data, show_network, show_objects, show_rates
+from thumbnet.cli import (
+    show_curves,
+    show_data,
+    show_network,
+    show_objects,
+    show_rates,
+)
 from thumbnet.cli.judge import DeviceOption, WeightsOption
 from thumbnet.cli.progress import bar
 from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
@@ -15,7 +21,6 @@ from thumbnet.cli.train import DataOption
 
 if TYPE_CHECKING:
     from thumbnet.inference import Evaluation
-    from thumbnet.visualize.curves import Curve
     from thumbnet.visualize.gallery import Judged
 
 app = typer.Typer(
@@ -25,38 +30,6 @@ RunArgument = Annotated[str, typer.Argument(help="A run, or a model folder.")]
 SplitOption = Annotated[
     str | None, typer.Option(help="train or val [what the run's protocol reports].")
 ]
-
-
-@app.command()
-def curves(
-    runs: Annotated[list[str], typer.Argument(help="One or more runs, drawn side by side.")],
-    output: OutputOption = None,
-    svg: SvgOption = False,
-) -> None:
-    """Draw loss, watched accuracy and learning rate; phases and what a hand did are marked."""
-    from thumbnet.visualize.curves import draw_curves
-
-    figure = draw_curves([_curve(run) for run in runs])
-    write(figure, output, plots_of(runs[0]) / "curves.png", svg)
-
-
-def _curve(run: str) -> Curve:
-    from thumbnet.runs import find_run
-    from thumbnet.training.hand import read_acts
-    from thumbnet.visualize.curves import read_curve
-
-    folder = find_run(run)
-    published = folder.recipe().published
-    acts = [(act.step, str(act)) for act in read_acts(folder.events_file) if act.kind != "skip"]
-    if published is None:
-        return read_curve(folder.name, folder.results_file, acts)
-    return read_curve(
-        folder.name,
-        folder.results_file,
-        acts,
-        published.top1,
-        "val" if published.split == "val" else "watched images",
-    )
 
 
 @app.command()
@@ -148,6 +121,7 @@ def _evaluate(
 
 
 for command in (
+    show_curves.curves,
     show_network.filters, show_network.activations, show_network.prelu, show_network.saliency,
     show_network.cam, show_network.diagram, show_data.augment, show_data.data,
     show_objects.objects, show_rates.lr_finder,

@@ -137,6 +137,24 @@ class EnsembleSpec(Spec):
     combine: Literal["logits", "probs"] = "logits"
 
 
+class PublishedCurve(Spec):
+    """Top-1 that a report gives on its way: (epochs done, fraction of 1), in order.
+
+    `split` as in `Published`; the epochs are those of the recipe.
+    """
+
+    source: str
+    split: Literal["val", "watch"] = "val"
+    points: tuple[tuple[Positive, Probability], ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        epochs = [epoch for epoch, _ in self.points]
+        if epochs != sorted(set(epochs)):
+            raise ValueError(f"the epochs of a curve must rise, not {epochs}")
+        return self
+
+
 class Published(Spec):
     """What a report claims for its row; accuracies are fractions of 1.
 
@@ -154,6 +172,7 @@ class Published(Spec):
     epochs: float | None = None
     hours: float | None = None
     hardware: str | None = None
+    curve: PublishedCurve | None = None
 
 
 class RecipeSpec(Spec):
@@ -205,7 +224,10 @@ class RecipeSpec(Spec):
         return self.model_copy(update={"phases": phases})
 
     def sha256(self) -> str:
-        """Return the digest of the recipe's canonical JSON, wherever its data lies."""
-        data = self.model_dump(mode="json", exclude={"data": {"path"}})
+        """Return the digest of the recipe's canonical JSON, wherever its data lies.
+
+        A published curve plays no part, so that runs begun before it was written down go on.
+        """
+        data = self.model_dump(mode="json", exclude={"data": {"path"}, "published": {"curve"}})
         text = json.dumps(data, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

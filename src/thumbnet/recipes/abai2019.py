@@ -23,6 +23,7 @@ from thumbnet.recipe import (
     PlateauSpec,
     PreprocessSpec,
     Published,
+    PublishedCurve,
     RandomOrderSpec,
     RecipeSpec,
     RmsPropSpec,
@@ -124,6 +125,17 @@ def network1() -> RecipeSpec:
             epochs=235,
             hours=26,
             hardware=COLAB,
+            curve=PublishedCurve(
+                source="abai2019, the runs of network 1",
+                points=(
+                    (15, 0.256),
+                    (30, 0.443),
+                    (45, 0.489),
+                    (55, 0.091),
+                    (70, 0.502),
+                    (245, 0.595),
+                ),
+            ),
         ),
         tolerance=0.01,
         deviations=(
@@ -173,6 +185,17 @@ def network2() -> RecipeSpec:
             epochs=108,
             hours=36,
             hardware=COLAB,
+            curve=PublishedCurve(
+                source="abai2019, the runs of network 2",
+                points=(
+                    (24, 0.5326),
+                    (48, 0.6086),
+                    (72, 0.6174),
+                    (84, 0.6243),
+                    (96, 0.6183),
+                    (108, 0.6273),
+                ),
+            ),
         ),
         tolerance=0.01,
         deviations=(

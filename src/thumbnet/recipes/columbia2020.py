@@ -9,6 +9,7 @@ from thumbnet.recipe import (
     PhaseSpec,
     PreprocessSpec,
     Published,
+    PublishedCurve,
     RecipeSpec,
     TrainingSpec,
 )
@@ -49,6 +50,11 @@ def model1() -> RecipeSpec:
             epochs=118,
             hours=19.5,
             hardware="Tesla K80",
+            curve=PublishedCurve(
+                source="columbia2020, section V.A",
+                split="watch",
+                points=((8, 0.18), (23, 0.37), (28, 0.26), (43, 0.45), (118, 0.41)),
+            ),
         ),
         tolerance=0.03,
         deviations=(
@@ -99,6 +105,17 @@ def model2() -> RecipeSpec:
             epochs=123,
             hours=26,
             hardware="Google Colab",
+            curve=PublishedCurve(
+                source="columbia2020, table of learning rates",
+                split="watch",
+                points=(
+                    (25, 0.1667),
+                    (50, 0.3305),
+                    (83, 0.3338),
+                    (100, 0.3648),
+                    (123, 0.4475),
+                ),
+            ),
         ),
         tolerance=0.03,
         deviations=(

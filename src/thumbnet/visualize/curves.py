@@ -41,7 +41,9 @@ class Curve:
     """A run's figures by epoch, and what happened at which epoch.
 
     `phases` are (name, first epoch, last epoch); `acts` (epoch, what); epochs are passes done.
-    `published` is the top-1 that a report claims, on the split `source`.
+    `published` is the top-1 that a report claims, on the split `source`; `on_the_way` are the
+    (epoch, top-1) it gives before, on `way_source`, and `planned` the epochs of the whole run.
+    `setting` is what tells the run from others of the same recipe.
     """
 
     name: str
@@ -51,6 +53,16 @@ class Curve:
     acts: tuple[tuple[float, str], ...] = ()
     published: float | None = None
     source: str = ""
+    on_the_way: tuple[tuple[float, float], ...] = ()
+    way_source: str = ""
+    planned: float = 0.0
+    setting: str = ""
+
+    @property
+    def last(self) -> float:
+        """The last epoch to be drawn: that of the plan where there are published points."""
+        done = max(float(self.epochs[-1]), 1.0)
+        return max(done, self.planned) if self.on_the_way else done
 
 
 def read_curve(
@@ -128,13 +140,13 @@ def draw_curves(curves: Sequence[Curve]) -> Figure:
             grid[:, 0], ("cross-entropy", "watched accuracy, %", "learning rate"), strict=True
         ):
             axes.set_ylabel(label)
-        _scale(grid[0, 0], curves, "train_loss", "watch_loss")
-        _scale(grid[2, 0], curves, "lr")
+        set_scale(grid[0, 0], curves, "train_loss", "watch_loss")
+        set_scale(grid[2, 0], curves, "lr")
         grid[1, 0].set_ylim(bottom=0)
     return figure
 
 
-def _scale(axes: Axes, curves: Sequence[Curve], *keys: str) -> None:
+def set_scale(axes: Axes, curves: Sequence[Curve], *keys: str) -> None:
     """Take a scale of powers where the largest figure is far from the smallest."""
     held = np.concatenate([curve.values[key] for curve in curves for key in keys])
     held = held[np.isfinite(held)]
@@ -161,12 +173,12 @@ def _draw_run(column: Sequence[Axes], curve: Curve, several: bool) -> None:
             100 * curve.published, color=PINK, ls=":",
             label=f"published on {curve.source}, {100 * curve.published:.1f}",
         )  # fmt: skip
+    draw_way(accuracy, curve)
     rate.plot(curve.epochs, values["lr"], color=INK, **size)
     if several:
         loss.set_title(shorten(curve.name, 34), loc="left", size=TEXT_SIZE + 1)
     rate.set_xlabel("epoch")
-    last = max(float(curve.epochs[-1]), 1.0)
-    rate.set_xlim(0, last * 1.02 + 0.1)
+    rate.set_xlim(0, curve.last * 1.02 + 0.1)
     rate.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in column:
         _mark(axes, curve, named=axes is loss)
@@ -174,10 +186,20 @@ def _draw_run(column: Sequence[Axes], curve: Curve, several: bool) -> None:
     accuracy.legend(loc="best", fontsize=SMALL_SIZE, handlelength=2.8)
 
 
+def draw_way(axes: Axes, curve: Curve, color: str = PINK) -> None:
+    """Draw the published points that lie within the run."""
+    points = [(at, 100 * top1) for at, top1 in curve.on_the_way if at <= curve.last]
+    if points:
+        axes.plot(
+            *zip(*points, strict=True), color=color, ls="--", lw=1.2, marker="D", markersize=5,
+            markeredgecolor="white", label=f"published on {curve.way_source}",
+        )  # fmt: skip
+
+
 def _mark(axes: Axes, curve: Curve, named: bool) -> None:
     """Shade every other phase and draw a line at each act; only one panel names them."""
     top = axes.get_xaxis_transform()
-    wide = max(curve.epochs[-1] / 14, 0.0)
+    wide = max(curve.last / 14, 0.0)
     for i, (name, first, last) in enumerate(curve.phases if len(curve.phases) > 1 else ()):
         if i % 2:
             axes.axvspan(first, last, color=PALE, zorder=0, lw=0)

@@ -1,0 +1,89 @@
+"""`thumbnet show curves`: how runs went, beside what was published."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thumbnet.recipe import RecipeSpec
+    from thumbnet.visualize.curves import Curve
+
+WHERE = {"val": "val", "watch": "held-out images"}
+
+
+def curves(
+    runs: Annotated[list[str], typer.Argument(help="One or more runs, drawn side by side.")],
+    together: Annotated[
+        bool, typer.Option("--together", help="In the same panels: two learning rates, say.")
+    ] = False,
+    output: OutputOption = None,
+    svg: SvgOption = False,
+) -> None:
+    """Draw loss, watched accuracy and learning rate; phases, acts and published points marked."""
+    from thumbnet.visualize.curves import draw_curves
+    from thumbnet.visualize.overlay import draw_overlay
+
+    found = [_curve(run) for run in runs]
+    figure = draw_overlay(_with_settings(runs, found)) if together else draw_curves(found)
+    write(figure, output, plots_of(runs[0]) / f"curves{'-together' * together}.png", svg)
+
+
+def _curve(run: str) -> Curve:
+    from thumbnet.runs import find_run
+    from thumbnet.training.hand import read_acts
+    from thumbnet.visualize.curves import read_curve
+
+    folder = find_run(run)
+    recipe = folder.recipe()
+    published = recipe.published
+    acts = [(act.step, str(act)) for act in read_acts(folder.events_file) if act.kind != "skip"]
+    curve = replace(
+        read_curve(folder.name, folder.results_file, acts), planned=float(recipe.num_epochs)
+    )
+    if published is None:
+        return curve
+    where = "val" if published.split == "val" else "watched images"
+    curve = replace(curve, published=published.top1, source=where)
+    way = published.curve
+    if way is None:
+        return curve
+    return replace(curve, on_the_way=way.points, way_source=WHERE[way.split])
+
+
+def _with_settings(runs: Sequence[str], curves: Sequence[Curve]) -> list[Curve]:
+    """Say of each run in what its recipe differs from the others."""
+    from thumbnet.runs import find_run
+
+    recipes = [_flat(find_run(run).recipe()) for run in runs]
+    keys = [key for key in recipes[0] if len({str(one.get(key)) for one in recipes}) > 1]
+    return [
+        replace(curve, setting=", ".join(f"{key.rpartition('.')[2]} {one[key]}" for key in keys
+                                         if key in one))
+        for curve, one in zip(curves, recipes, strict=True)
+    ]  # fmt: skip
+
+
+def _flat(recipe: RecipeSpec) -> dict[str, object]:
+    """Return what decides how a run goes, by dotted key."""
+    parts = {"model", "optimizer", "training", "phases"}
+    found: dict[str, object] = {}
+
+    def walk(value: object, key: str) -> None:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                walk(inner, f"{key}.{name}" if key else str(name))
+        elif key == "phases" and isinstance(value, list):
+            for number, inner in enumerate(value):
+                walk(inner, f"{key}.{number}")
+        else:
+            found[key] = value
+
+    walk(recipe.model_dump(mode="json", include=parts), "")
+    return found
