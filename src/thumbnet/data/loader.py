@@ -12,6 +12,7 @@ from thumbnet.data.splits import Part
 from thumbnet.errors import DataError
 
 CHUNK = 8192
+MOST_KEPT = 2 << 30  # bytes of scaled images kept in memory on a CPU
 
 
 def epoch_order(seed: int, epoch: int, num_images: int) -> Tensor:
@@ -26,7 +27,8 @@ class Loader:
     """The images of one part of a data set, as uint8 on the device.
 
     With `shrink` (which scales images down), each image is scaled when it is first asked for and
-    kept, so the first step does not wait and no later epoch pays again.
+    kept, so the first step does not wait and no later epoch pays again; where all of them are too
+    many to keep, each is scaled whenever it is asked for, and memory stays flat.
 
     Shapes: images (N, H, W, C) uint8, memory-mapped where the device is the CPU
     """
@@ -73,6 +75,8 @@ class Loader:
         new = positions[self._missing[positions]]
         if len(new):
             small = self._shrink(self._images.index_select(0, self.indices[new]))
+            if len(self) * small[0].numel() > MOST_KEPT:  # then none is kept, and all are new
+                return small
             if self._kept is None:
                 self._kept = torch.empty((len(self), *small.shape[1:]), dtype=torch.uint8)
             self._kept[new] = small

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,7 +26,7 @@ from thumbnet.training.hand import Replay, most_ranks, read_acts
 from thumbnet.training.job import Job, environment, fit, new_state, open_data, reopen
 from thumbnet.training.ranks import Ranks
 from thumbnet.training.results import Result
-from thumbnet.training.state import save_state
+from thumbnet.training.state import TrainState, save_state
 
 MAX_EPOCHS = 100_000
 BUDGET_SHARE = 0.9  # of a time budget is planned for; the rest is for what a forecast misses
@@ -79,15 +80,7 @@ def train(
     state = new_state(recipe, model, engine, plan, ranks=ranks)
     facts = environment(measured, ranks.world.size)
     env = {**facts, "forecast": asdict(forecast), "begun_from": begun}
-
-    def write() -> RunFolder:
-        run = new_run(recipe.name, None if out is None else Path(out))
-        if begun:  # else a stop before the first save would lose these weights
-            save_state(state, run.state_file, {"recipe_sha256": recipe.sha256()})
-        run.write_setup(recipe, env)
-        return run
-
-    run = ranks.told(write)
+    run = ranks.told(lambda: _new_run(out, recipe, env, state))
     with _held(run, ranks):
         return fit(Job(run, plan, dataset, state, engine, forecast, ranks), observers)
 
@@ -156,6 +149,16 @@ def same_weights(one: RunFolder, other: RunFolder) -> bool:
         digest(one.weights(which) / WEIGHTS) == digest(other.weights(which) / WEIGHTS)
         for which in ("best", "last")
     )
+
+
+def _new_run(
+    out: str | Path | None, recipe: RecipeSpec, env: dict[str, Any], state: TrainState
+) -> RunFolder:
+    run = new_run(recipe.name, None if out is None else Path(out))
+    if env["begun_from"]:  # else a stop before the first save would lose these weights
+        save_state(state, run.state_file, {"recipe_sha256": recipe.sha256()})
+    run.write_setup(recipe, env)
+    return run
 
 
 def _held(run: RunFolder, ranks: Ranks) -> AbstractContextManager[None]:

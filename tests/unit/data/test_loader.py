@@ -82,6 +82,18 @@ def test_no_image_is_shrunk_twice(dataset: PackedDataset) -> None:
     assert len(halve.seen) == len(set(halve.seen)) == 7
 
 
+def test_too_many_to_keep_are_shrunk_each_time(
+    dataset: PackedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Loader(dataset, PART, CPU, Halve())
+    monkeypatch.setattr("thumbnet.data.loader.MOST_KEPT", 7 * 8 * 8 * 3 - 1)
+    halve = Halve()
+    loader = Loader(dataset, PART, CPU, halve)
+    for positions in (torch.tensor([3, 0, 6]), torch.tensor([3, 1])):
+        assert torch.equal(loader.batch(positions)[0], kept.batch(positions)[0])
+    assert len(halve.seen) == 5
+
+
 def test_a_batch_may_be_changed_without_changing_the_data(dataset: PackedDataset) -> None:
     for shrink in (None, Halve()):
         loader = Loader(dataset, PART, CPU, shrink)
