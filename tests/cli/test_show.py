@@ -7,10 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from tests.cli.driver import Thumbnet
 
 from thumbnet.data.packed import PackedDataset
+from thumbnet.inference.costs import costs_of
+from thumbnet.model_folder import read_model, write_weights
+from thumbnet.models.describe import count_flops
 from thumbnet.runs import RunFolder
 
 
@@ -83,6 +87,38 @@ def test_two_learning_rates_as_two_curves(thumbnet: Thumbnet, run: RunFolder) ->
     said = thumbnet("show", "curves", run.path, "--together")
     assert said.status == 2
     assert "2 to 6" in said.err
+
+
+def test_two_networks_against_each_other(thumbnet: Thumbnet, run: RunFolder) -> None:
+    last = run.weights("last")  # a model folder, of which no training time is known
+    data = run.recipe().data.path
+    said = thumbnet("show", "pareto", run.path, last, "--data", data, "-o", "a.png", "--svg")
+    assert said.status == 0, said.err
+    check_png(Path("a.png"))
+    model = read_model(run.weights("best")).model
+    assert f"{sum(p.numel() for p in model.parameters()) / 1e6:.4g}" in said.out
+    assert f"{count_flops(model, torch.zeros(1, 3, 64, 64)) / 1e9:.4g}" in said.out
+    assert "training time, minutes" in Path("a.svg").read_text()
+    costs = costs_of(run.path)
+    assert costs.train_s is not None
+    assert costs.image_s[1] > 0 < costs.image_s[128]
+    assert costs_of(last).train_s is None
+
+
+def test_what_only_one_has_right(thumbnet: Thumbnet, run: RunFolder, tmp_path: Path) -> None:
+    other = RunFolder(tmp_path / "other")
+    shutil.copytree(run.path, other.path)
+    trained = read_model(other.weights("best"))
+    with torch.no_grad():
+        for parameter in trained.model.parameters():
+            parameter.copy_(parameter.roll(1, 0))
+    write_weights(other.weights("best"), trained.model, {})
+    said = thumbnet("show", "wins", run.path, other.path, "--split", "val", "-o", "a.png")
+    assert said.status == 0, said.err
+    check_png(Path("a.png"))
+    said = thumbnet("show", "wins", run.path, run.path)
+    assert said.status == 2
+    assert "two different runs" in said.err
 
 
 def test_diagrams(thumbnet: Thumbnet, run: RunFolder) -> None:

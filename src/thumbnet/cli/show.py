@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thumbnet.cli import (
+    show_against,
     show_curves,
     show_data,
     show_network,
@@ -97,15 +98,8 @@ def _judged(
     run: str, split: str | None, data: Path | None, weights: str, device: str | None
 ) -> tuple[Judged, str]:
     """Return the judged images, and what to call network and images in a title."""
-    from thumbnet.evaluation.metrics import softmax
-    from thumbnet.visualize.gallery import Judged
-
     found = _evaluate(run, split, data, weights, device)
-    images = found.dataset.splits[found.part.split].images
-    if len(found.part) != len(images):
-        images = images[found.part.indices]
-    judged = Judged(images, found.labels, softmax(found.logits), found.dataset.class_names)
-    return judged, f"{Path(run).name} on {found.judged_on}"
+    return show_against.judged_images(found), f"{Path(run).name} on {found.judged_on}"
 
 
 def _evaluate(
@@ -121,7 +115,7 @@ def _evaluate(
 
 
 for command in (
-    show_curves.curves,
+    show_curves.curves, show_against.pareto, show_against.wins,
     show_network.filters, show_network.activations, show_network.prelu, show_network.saliency,
     show_network.cam, show_network.diagram, show_data.augment, show_data.data,
     show_objects.objects, show_rates.lr_finder,

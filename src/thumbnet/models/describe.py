@@ -110,6 +110,14 @@ def describe(
     )
 
 
+def count_flops(model: nn.Module, images: Tensor) -> int:
+    """Return what a forward pass computes; a multiplication and its addition count as two."""
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        model(images)
+    return int(counter.get_total_flops())
+
+
 def _layers(model: nn.Module, images: Tensor) -> tuple[list[Layer], int]:
     """List the layers in the order they run, and count the FLOPs of all."""
     layers: list[Layer] = []

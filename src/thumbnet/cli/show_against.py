@@ -1,0 +1,123 @@
+"""`thumbnet show` for several networks: accuracy against cost, and what only one has right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from thumbnet.cli.judge import DeviceOption, WeightsOption
+from thumbnet.cli.output import make_table, out
+from thumbnet.cli.progress import bar
+from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
+from thumbnet.cli.train import DataOption
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from thumbnet.inference import Evaluation
+    from thumbnet.inference.costs import Costs
+    from thumbnet.visualize.gallery import Judged
+
+SplitOption = Annotated[
+    str | None, typer.Option(help="train or val [what the first run's protocol reports].")
+]
+
+
+def pareto(
+    runs: Annotated[list[str], typer.Argument(help="Two or more runs or model folders.")],
+    split: SplitOption = None,
+    data: DataOption = None,
+    weights: WeightsOption = "best",
+    device: DeviceOption = None,
+    output: OutputOption = None,
+    svg: SvgOption = False,
+) -> None:
+    """Draw accuracy against parameters, computation, training time and latency measured here."""
+    from thumbnet.inference import evaluate_same
+    from thumbnet.inference.costs import costs_of
+    from thumbnet.significance import exact_interval
+    from thumbnet.training.engine import find_device
+    from thumbnet.visualize.pareto import Point, draw_pareto
+
+    where = find_device(device)
+    with bar("judging") as progress:
+        found = evaluate_same(runs, split, data, weights=weights, device=where, progress=progress)
+    costs = {name: costs_of(name, weights, where) for name in found}
+    points = []
+    for name, one in found.items():
+        scores = one.scores
+        ends = exact_interval(round(scores.top1 * scores.num_images), scores.num_images)
+        label = f"{Path(name).name} ({one.architecture})"
+        points.append(Point(label, scores.top1, ends.low, ends.high, _axes(costs[name])))
+    figure = draw_pareto(points, next(iter(found.values())).judged_on)
+    _print(found, costs, where)
+    write(figure, output, plots_of(runs[0]) / "pareto.png", svg)
+
+
+def _axes(costs: Costs) -> dict[str, float]:
+    """Name a network's costs as the panels do."""
+    named = {
+        "parameters, millions": costs.num_parameters / 1e6,
+        "computation, GFLOP an image": costs.flops / 1e9,
+    }
+    if costs.train_s is not None:
+        named["training time, minutes"] = costs.train_s / 60
+    for size, image_s in costs.image_s.items():
+        named[f"ms an image, batch of {size}"] = 1e3 * image_s
+    return named
+
+
+def _print(found: Mapping[str, Evaluation], costs: Mapping[str, Costs], device: str) -> None:
+    axes = {name: _axes(one) for name, one in costs.items()}
+    columns = list(dict.fromkeys(cost for one in axes.values() for cost in one))
+    heads = ", ".join(column.replace(",", "") for column in columns)
+    table = make_table("network", f"top-1, {heads}", title=f"measured on {device}")
+    for name, one in sorted(found.items(), key=lambda item: -item[1].scores.top1):
+        figures = (
+            f"{axes[name][column]:.4g}" if column in axes[name] else "" for column in columns
+        )
+        table.add_row(name, f"{100 * one.scores.top1:.2f} %", *figures)
+    out.print(table)
+
+
+def wins(
+    first: Annotated[str, typer.Argument(help="A run, or a model folder.")],
+    second: Annotated[str, typer.Argument(help="Another one.")],
+    count: Annotated[int, typer.Option(min=1, max=48, help="Images of each.")] = 16,
+    split: SplitOption = None,
+    data: DataOption = None,
+    weights: WeightsOption = "best",
+    device: DeviceOption = None,
+    output: OutputOption = None,
+    svg: SvgOption = False,
+) -> None:
+    """Draw the images that only one of two networks has right."""
+    from thumbnet.errors import RecipeError
+    from thumbnet.inference import evaluate_same
+    from thumbnet.training.engine import find_device
+    from thumbnet.visualize.wins import draw_wins
+
+    if first == second:
+        raise RecipeError(f"{first} is given twice; give two different runs or model folders")
+    where = find_device(device)
+    with bar("judging") as progress:
+        found = evaluate_same(
+            [first, second], split, data, weights=weights, device=where, progress=progress
+        )
+    one, other = (judged_images(found[name]) for name in (first, second))
+    names = [Path(first).name, Path(second).name]
+    figure = draw_wins(one, other, names, found[first].judged_on, count)
+    write(figure, output, plots_of(first) / f"wins-{names[1]}.png", svg)
+
+
+def judged_images(found: Evaluation) -> Judged:
+    """Put the judged images beside what the network says of them."""
+    from thumbnet.evaluation.metrics import softmax
+    from thumbnet.visualize.gallery import Judged
+
+    images = found.dataset.splits[found.part.split].images
+    if len(found.part) != len(images):
+        images = images[found.part.indices]
+    return Judged(images, found.labels, softmax(found.logits), found.dataset.class_names)
