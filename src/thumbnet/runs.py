@@ -82,6 +82,17 @@ class RunFolder:
         """Return the model folder of the `best` or the `last` weights."""
         return self.path / "weights" / which
 
+    def snapshot(self, number: int) -> Path:
+        """Return the model folder of a snapshot, which count from 1."""
+        return self.path / "weights" / f"snapshot-{number}"
+
+    def snapshots(self) -> list[Path]:
+        """Return the model folders of the snapshots there are, in their order."""
+        found: list[Path] = []
+        while (self.snapshot(len(found) + 1) / "model.safetensors").is_file():
+            found.append(self.snapshot(len(found) + 1))
+        return found
+
     def recipe(self) -> RecipeSpec:
         """Read the resolved recipe."""
         return load_recipe(self.recipe_file)
@@ -148,6 +159,13 @@ def find_run(name_or_path: str | Path) -> RunFolder:
     hint = did_you_mean(str(name_or_path), names)
     known = f"; runs here: {', '.join(names)}" if names else f"; there is no run under {RUNS}/"
     raise CheckpointError(f"no run '{name_or_path}'{hint}{known}; a run is a path or such a name")
+
+
+def run_around(folder: Path) -> RunFolder | None:
+    """Return the run that a model folder is the weights of; None where it lies alone."""
+    run = RunFolder(folder.resolve().parent.parent)
+    is_part = folder.resolve().parent.name == "weights" and run.recipe_file.is_file()
+    return run if is_part else None
 
 
 def list_runs() -> list[RunFolder]:

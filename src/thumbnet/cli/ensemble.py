@@ -45,6 +45,12 @@ def ensemble(
             help="One network of the mean of the weights; batch norm is measured anew.",
         ),
     ] = False,
+    snapshots: Annotated[
+        bool,
+        typer.Option(
+            "--snapshots", help="Take what one run kept by its recipe's training.snapshots."
+        ),
+    ] = False,
     seeds: Annotated[
         int | None,
         typer.Option(
@@ -59,14 +65,20 @@ def ensemble(
     device: DeviceOption = None,
 ) -> None:
     """Make one model folder of several networks, and compare it with its members."""
-    from thumbnet.ensembles import check_vacant, make_ensemble
+    from thumbnet.ensembles import check_vacant, make_ensemble, snapshots_of
     from thumbnet.training.engine import find_device
 
     where = find_device(device)
     check_vacant(output)
     if set_ and seeds is None:
         raise RecipeError("--set goes with --seeds; trained networks are what they are")
-    members = runs if seeds is None else _trained(runs, seeds, set_ or [], data, device)
+    if snapshots and seeds is not None:
+        raise RecipeError("give --snapshots of a run, or --seeds of a recipe, not both")
+    members = runs
+    if seeds is not None:
+        members = _trained(runs, seeds, set_ or [], data, device)
+    elif snapshots:
+        members = snapshots_of(runs)
     with bar("judging") as progress:
         made = make_ensemble(
             members, output, data, combine=combine, shares=share, greedy=greedy,

@@ -29,6 +29,7 @@ from thumbnet.inference import (
     recipe_of,
 )
 from thumbnet.model_folder import TrainedModel, write_config, write_weights
+from thumbnet.runs import find_run
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,22 @@ def make_ensemble(
     write_config(folder, one)
     write_weights(folder, one.model, {})
     return _judged(found, str(folder), one, logits, counts)
+
+
+def snapshots_of(runs: Sequence[str]) -> list[str]:
+    """Return the model folders of the snapshots that one run kept.
+
+    Raises: DataError for several runs, or one that kept fewer than two
+    """
+    if len(runs) != 1:
+        raise DataError(f"--snapshots takes one run, not {len(runs)}: {', '.join(runs)}")
+    found = find_run(runs[0]).snapshots()
+    if len(found) < 2:
+        raise DataError(
+            f"{runs[0]} kept {len(found)} snapshots, an ensemble takes at least two; train it "
+            "with --set training.snapshots=phase, or =cycle where its schedule is cyclic"
+        )
+    return [str(folder) for folder in found]
 
 
 def _judged(

@@ -19,7 +19,7 @@ from thumbnet.evaluation.stored import Key, stored_logits
 from thumbnet.inference.predictor import Predictor, check_classes, load_predictor
 from thumbnet.model_folder import WEIGHTS
 from thumbnet.recipe import RecipeSpec
-from thumbnet.runs import find_run
+from thumbnet.runs import find_run, run_around
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,8 @@ def _part(run_or_folder: str | Path, dataset: PackedDataset, split: str | None) 
 
 
 def recipe_of(run_or_folder: str | Path) -> RecipeSpec | None:
-    """Return a run's recipe; a model folder alone has none."""
+    """Return a run's recipe, also for a model folder in it; one that lies alone has none."""
     if (Path(run_or_folder) / "config.json").is_file():
-        return None
+        run = run_around(Path(run_or_folder))
+        return run.recipe() if run else None
     return find_run(run_or_folder).recipe()

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from thumbnet.recipe.augment import AugmentSpec, MixSpec
 from thumbnet.recipe.base import BatchSize, Epochs, Fraction, ImageSize, Positive, Probability, Spec
-from thumbnet.recipe.optim import ConstantSpec, OptimizerSpec, ScheduleSpec, SgdSpec
+from thumbnet.recipe.optim import ConstantSpec, CyclicSpec, OptimizerSpec, ScheduleSpec, SgdSpec
 
 ProtocolName = Literal["official", "holdout", "columbia2020", "vonmartens2019"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -87,7 +87,9 @@ class TrainingSpec(Spec):
     The schedule spans all phases that bring none of their own. `early_stop` is the number of
     epochs without a better watched top-1 after which a run ends. `drop_last` leaves out an
     epoch's last batch where it is not full. Of several mixes each batch gets one, drawn by their
-    shares. `augment_seed` gives augmentation draws of their own, whatever `seed` is.
+    shares. `augment_seed` gives augmentation draws of their own, whatever `seed` is. `snapshots`
+    keeps the weights at the end of each phase, or of each cycle of a cyclic schedule, for
+    `thumbnet ensemble --snapshots`.
     """
 
     batch_size: BatchSize = 128
@@ -104,6 +106,7 @@ class TrainingSpec(Spec):
     precision: Precision = "auto"
     memory_format: MemoryFormat = "auto"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    snapshots: Literal["phase", "cycle"] | None = None
 
 
 class DataSpec(Spec):
@@ -213,6 +216,17 @@ class RecipeSpec(Spec):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_snapshots(self) -> Self:
+        schedules = [phase.schedule or self.training.schedule for phase in self.phases]
+        if self.training.snapshots == "cycle" and not any(
+            isinstance(one, CyclicSpec) for one in schedules
+        ):
+            raise ValueError(
+                "training.snapshots=cycle takes a cyclic schedule; without one there are phases"
+            )
+        return self
+
     @property
     def num_epochs(self) -> float:
         """Passes over the fitted images in all phases together."""
@@ -226,8 +240,11 @@ class RecipeSpec(Spec):
     def sha256(self) -> str:
         """Return the digest of the recipe's canonical JSON, wherever its data lies.
 
-        A published curve plays no part, so that runs begun before it was written down go on.
+        A published curve plays no part, nor do snapshots where none are kept, so that runs begun
+        before these keys were there go on.
         """
         data = self.model_dump(mode="json", exclude={"data": {"path"}, "published": {"curve"}})
+        if self.training.snapshots is None:
+            del data["training"]["snapshots"]
         text = json.dumps(data, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

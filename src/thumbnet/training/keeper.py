@@ -3,7 +3,7 @@
 from time import monotonic
 
 from thumbnet.checkpoint import write_atomic
-from thumbnet.model_folder import write_weights
+from thumbnet.model_folder import CONFIG, write_weights
 from thumbnet.runs import RunFolder
 from thumbnet.training.results import format_rows
 from thumbnet.training.state import TrainState, save_state
@@ -44,3 +44,12 @@ class Keeper:
         for which in ("last", "best") if is_best else ("last",):
             write_weights(self.run.weights(which), state.judged(), {**self._meta, "epoch": epoch})
         write_atomic(self.run.results_file, format_rows(state.rows))
+
+    def snapshot(self, state: TrainState, number: int, epoch: int) -> None:
+        """Keep the weights as they are now, as a model folder of their own."""
+        if not self.writes:
+            return
+        folder = self.run.snapshot(number)
+        config = self.run.weights("last") / CONFIG
+        write_atomic(folder / CONFIG, config.read_text(encoding="utf-8"))
+        write_weights(folder, state.judged(), {**self._meta, "epoch": epoch})

@@ -6,12 +6,22 @@ from math import ceil
 
 from thumbnet.errors import RecipeError
 from thumbnet.optim.schedules import Moment, lr_at
-from thumbnet.recipe import AugmentSpec, MixSpec, OptimizerSpec, RecipeSpec, ScheduleSpec
+from thumbnet.recipe import (
+    AugmentSpec,
+    CyclicSpec,
+    MixSpec,
+    OptimizerSpec,
+    RecipeSpec,
+    ScheduleSpec,
+)
 
 
 @dataclass(frozen=True)
 class StepPlan:
-    """What one step does. `epoch` counts passes over all phases; `first`:`last` is its batch."""
+    """What one step does. `epoch` counts passes over all phases; `first`:`last` is its batch.
+
+    `snapshot` is the number under which the weights are kept after it; 0 keeps none.
+    """
 
     step: int
     phase: int
@@ -24,6 +34,7 @@ class StepPlan:
     label_smoothing: float
     frozen: bool
     mix: tuple[MixSpec, ...] = ()
+    snapshot: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,13 @@ class PhasePlan:
         )
         (step, low), (next_step, high) = self.knots[at - 1], self.knots[at]
         return low + (high - low) * (inside - step) / (next_step - step)
+
+    def cycles(self, inside: int) -> int:
+        """Return how many cycles of a cyclic schedule end within `inside` steps of the phase."""
+        if not isinstance(self.schedule, CyclicSpec):
+            return 0
+        length, before = 2 * self.schedule.half_steps, self.lead[0]
+        return (before + inside) // length - before // length
 
     def moment(self, inside: int) -> Moment:
         """Return where a step of the phase lies in its schedule."""
@@ -119,7 +137,21 @@ class Plan:
             label_smoothing=phase.label_smoothing,
             frozen=quirk is not None and epoch >= quirk,
             mix=phase.mix,
+            snapshot=self._snapshot_after(number, inside),
         )
+
+    def _snapshot_after(self, number: int, inside: int) -> int:
+        """Return the number of the snapshot after a step of a phase; 0 where none is kept.
+
+        They count from 1 through the whole run. Source: arXiv:1704.00109
+        """
+        phase, kind = self.phases[number], self.recipe.training.snapshots
+        if kind == "phase":
+            return number + 1 if inside + 1 == phase.num_steps else 0
+        if kind is None or phase.cycles(inside + 1) == phase.cycles(inside):
+            return 0
+        before = sum(earlier.cycles(earlier.num_steps) for earlier in self.phases[:number])
+        return before + phase.cycles(inside + 1)
 
     def with_epochs(self, epochs: float, step: int) -> "Plan":
         """Return the plan with another number of epochs in all, from step `step` on.

@@ -89,6 +89,9 @@ class Trainer:
                 self._set_mode(at)
                 loss = train_step(self.state, images, labels, at, self.engine, mix, self.ranks)
                 self._count(loss, at)
+                if at.snapshot:
+                    self._check_weights()
+                    self.keeper.snapshot(self.state, at.snapshot, at.epoch + 1)
                 if at.ends_epoch:
                     self._end_epoch(at)
                 elif self.keeper.is_due():
