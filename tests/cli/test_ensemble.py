@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from tests.cli.driver import QUICK_ENGINE, Thumbnet
 
+from thumbnet.data.loader import labels_of
 from thumbnet.data.packed import PackedDataset
+from thumbnet.data.splits import apply_protocol
 from thumbnet.ensembles import make_ensemble
 from thumbnet.errors import CheckpointError, DataError, RecipeError
-from thumbnet.evaluation.ensemble import combine, select
+from thumbnet.evaluation.ensemble import combine, fit_shares, select
+from thumbnet.evaluation.evaluate import score
 from thumbnet.inference import evaluate
 from thumbnet.recipes.registry import load_recipe
 from thumbnet.runs import RunFolder
@@ -70,6 +73,44 @@ def test_selection_takes_what_raises_accuracy_and_stops() -> None:
     counts = select([half, other, wrong], labels)
     assert counts[0] == counts[1] == 1
     assert counts[2] == 0
+
+
+@pytest.mark.parametrize("how", ["logits", "probs"])
+def test_fitted_shares_are_the_best_there_are(how: str) -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(4, size=300)
+    sure = np.eye(4, dtype=np.float32)[labels]
+    good, weak, noise = (
+        (size * sure + rng.normal(size=(300, 4))).astype(np.float32) for size in (2.0, 1.0, 0.0)
+    )
+    members = [good, weak, noise]
+    shares = fit_shares(members, labels, how)
+    assert sum(shares) == pytest.approx(1)
+    assert shares[0] > shares[1] >= shares[2]
+    least = score(combine(members, how, shares), labels).loss
+    grid = [(a, b, 10 - a - b) for a in range(11) for b in range(11 - a)]
+    tried = [score(combine(members, how, one), labels).loss for one in grid]
+    assert least <= min(tried) + 1e-4
+
+
+def test_shares_are_fitted_on_the_watched_images_only(
+    thumbnet: Thumbnet, trained: RunFolder, grey: RunFolder
+) -> None:
+    both = [trained.path, grey.path]
+    said = thumbnet("ensemble", *both, "-o", "fitted", "--fit")
+    assert said.status == 0, said.err
+    recipe = trained.recipe()
+    dataset = evaluate(trained.path).dataset
+    watch = apply_protocol(dataset, recipe.data.protocol).watch
+    logits = [evaluate(path, watch.split).logits[watch.indices] for path in both]
+    expected = fit_shares(logits, labels_of(dataset, watch))
+    config = json.loads(Path("fitted/config.json").read_text())
+    found = [member["weight"] for member in config["thumbnet"]["members"]]
+    assert found == pytest.approx([share for share in expected if share])
+    said = thumbnet("ensemble", *both, "-o", "more", "--fit", "--greedy")
+    assert said.status == 2
+    assert "one of --share, --greedy and --fit" in said.err
+    assert not Path("more").exists()
 
 
 def test_what_cannot_be_one(

@@ -24,7 +24,9 @@ def test_sizes_views_and_tables(
     assert said.status == 0, said.err
     assert "val, all of it, 48 px, flip" in said.out
     assert "val, all of it, 64 px, flip" in said.out
-    assert " to " in said.out
+    assert "exact 95 %" in said.out
+    assert "bootstrap 95 %" in said.out
+    assert "figures of 4 classes at 64 px written" in said.out
     result = evaluate(trained.path, "val", views="flip", image_size=64)
     assert f"{100 * result.scores.top1:.2f} %" in said.out
     with Path("classes.csv").open(newline="") as file:
@@ -32,6 +34,7 @@ def test_sizes_views_and_tables(
     assert [row["wnid"] for row in rows] == list(tiny.wnids)
     recall = [float((result.logits[result.labels == c].argmax(1) == c).mean()) for c in range(4)]
     assert [float(row["recall"]) for row in rows] == pytest.approx(recall, abs=1e-4)
+    assert f"recall {100 * np.mean(recall):.2f} %" in said.out
     with Path("confusion.csv").open(newline="") as file:
         lines = list(csv.reader(file))
     matrix = np.array([line[1:] for line in lines[1:]], dtype=int)

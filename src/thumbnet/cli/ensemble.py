@@ -38,6 +38,9 @@ def ensemble(
     greedy: Annotated[
         bool, typer.Option("--greedy", help="Choose members on the watched images.")
     ] = False,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Fit the shares on the watched images.")
+    ] = False,
     average_weights: Annotated[
         bool,
         typer.Option(
@@ -81,7 +84,7 @@ def ensemble(
         members = snapshots_of(runs)
     with bar("judging") as progress:
         made = make_ensemble(
-            members, output, data, combine=combine, shares=share, greedy=greedy,
+            members, output, data, combine=combine, shares=share, greedy=greedy, fitted=fit,
             averages=average_weights, weights=weights, device=where, progress=progress,
         )  # fmt: skip
     _print(made.found, made.shares, made.pairs, str(output))

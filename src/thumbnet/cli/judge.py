@@ -47,10 +47,10 @@ def evaluate(
     """Judge a trained network; its predictions are stored, so a second look takes no time."""
     from thumbnet import inference
     from thumbnet.evaluation.metrics import calibration
-    from thumbnet.significance import exact_interval
+    from thumbnet.significance import bootstrap_interval, exact_interval
     from thumbnet.training.engine import find_device
 
-    columns = "top-1, 95 % interval, top-5, cross-entropy, calibration error, images"
+    columns = "top-1, exact 95 %, bootstrap 95 %, top-5, cross-entropy, calibration error, images"
     table = make_table("judged on", columns, title=f"{run}, {weights} weights")
     where = find_device(device)
     sizes: list[int | None] = [*image_size] if image_size else [None]
@@ -62,26 +62,29 @@ def evaluate(
             )  # fmt: skip
         scores = result.scores
         right = round(scores.top1 * scores.num_images)
-        interval = exact_interval(right, scores.num_images)
+        exact = exact_interval(right, scores.num_images)
+        drawn = bootstrap_interval(result.right.astype(float))
         how = ("" if size is None else f", {size} px") + ("" if views == "one" else f", {views}")
         table.add_row(
             result.judged_on + how,
             f"{100 * scores.top1:.2f} %",
-            f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %",
+            f"{100 * exact.low:.2f} to {100 * exact.high:.2f} %",
+            f"{100 * drawn.low:.2f} to {100 * drawn.high:.2f} %",
             f"{100 * scores.top5:.2f} %",
             f"{scores.loss:.4f}",
             f"{100 * calibration(result.logits, result.labels).error:.2f} %",
             str(scores.num_images),
         )
     out.print(table)
+    last = f" at {sizes[-1]} px" if len(sizes) > 1 else ""
     if by_class is not None:
-        _write_by_class(by_class, result)
+        _write_by_class(by_class, result, last)
     if confusion is not None:
-        _write_confusion(confusion, result)
+        _write_confusion(confusion, result, last)
 
 
-def _write_by_class(path: Path, result: Evaluation) -> None:
-    from thumbnet.evaluation.metrics import by_class, confusion
+def _write_by_class(path: Path, result: Evaluation, at: str) -> None:
+    from thumbnet.evaluation.metrics import by_class, confusion, macro
     from thumbnet.predictions import replaced
 
     figures = by_class(confusion(result.logits, result.labels))
@@ -95,10 +98,15 @@ def _write_by_class(path: Path, result: Evaluation) -> None:
             shares = [f"{column[i]:.4f}" for column in columns]
             counts = [int(figures.num_images[i]), int(figures.num_predicted[i])]
             writer.writerow([wnid, name, *shares, *counts])
-    out.print(f"figures of {result.dataset.num_classes} classes written to {path}")
+    means = ", ".join(
+        f"{name} {100 * mean:.2f} %"
+        for name, mean in zip(("precision", "recall", "F1"), macro(figures), strict=True)
+    )
+    out.print(f"mean of the classes{at}: {means}")
+    out.print(f"figures of {result.dataset.num_classes} classes{at} written to {path}")
 
 
-def _write_confusion(path: Path, result: Evaluation) -> None:
+def _write_confusion(path: Path, result: Evaluation, at: str) -> None:
     from thumbnet.evaluation.metrics import confusion
     from thumbnet.predictions import replaced
 
@@ -108,7 +116,7 @@ def _write_confusion(path: Path, result: Evaluation) -> None:
         writer.writerow(["class, down; predicted, across", *wnids])
         for wnid, row in zip(wnids, confusion(result.logits, result.labels), strict=True):
             writer.writerow([wnid, *row.tolist()])
-    out.print(f"confusions written to {path}")
+    out.print(f"confusions{at} written to {path}")
 
 
 def predict(

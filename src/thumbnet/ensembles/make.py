@@ -1,6 +1,6 @@
 """Make one model folder of several trained networks, and judge it beside its members."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from thumbnet.ensembles.seeds import check_vacant
 from thumbnet.errors import DataError, RecipeError
 from thumbnet.evaluation.compare import Pair, compare
 from thumbnet.evaluation.ensemble import combine as mean_of
-from thumbnet.evaluation.ensemble import select
+from thumbnet.evaluation.ensemble import fit_shares, select
 from thumbnet.evaluation.evaluate import score
 from thumbnet.inference import (
     Evaluation,
@@ -49,6 +49,7 @@ def make_ensemble(
     combine: str = "logits",
     shares: Sequence[float] | None = None,
     greedy: bool = False,
+    fitted: bool = False,
     averages: bool = False,
     weights: str = "best",
     device: str = "cpu",
@@ -58,6 +59,7 @@ def make_ensemble(
 
     Args:
         greedy: choose on the images watched by the first run's protocol, never on those reported
+        fitted: give each the share that makes the cross-entropy of those watched images least
         averages: make one network of the mean of the weights, instead of one of what all put out
     Raises: DataError for fewer than two runs, or runs of other classes or data; RecipeError for
         shares that do not fit, or weights of different networks; CheckpointError where the folder
@@ -68,15 +70,20 @@ def make_ensemble(
         raise DataError(
             f"{len(names)} network given; an ensemble takes at least two different ones"
         )
-    if shares is not None and (greedy or len(shares) != len(names) or min(shares) <= 0):
-        raise RecipeError("give each member a share above 0, in their order, or --greedy, not both")
+    if shares is not None and (len(shares) != len(names) or min(shares) <= 0):
+        raise RecipeError("give each member a share above 0, in their order")
+    if greedy + fitted + (shares is not None) > 1:
+        raise RecipeError("give one of --share, --greedy and --fit: each decides the shares")
+    if fitted and averages:
+        raise RecipeError("--fit weighs what networks put out; it does not go with their weights")
     check_vacant(folder)
     found = evaluate_same(names, None, data, weights=weights, device=device, progress=progress)
     dataset = found[names[0]].dataset
     predictors = [load_predictor(name, weights, device) for name in names]
     counts: list[float] = list(shares or [1.0] * len(names))
-    if greedy:
-        counts = _greedy(names, predictors, dataset, weights, combine, progress)
+    if greedy or fitted:
+        choose = _select if greedy else fit_shares
+        counts = _on_watched(choose, names, predictors, dataset, weights, combine, progress)
     kept = [i for i, count in enumerate(counts) if count]
     trained, given = [predictors[i].trained for i in kept], [counts[i] for i in kept]
     first = found[names[0]]
@@ -137,7 +144,14 @@ def _protocol(name: str) -> str:
     return recipe.data.protocol if recipe else "holdout"
 
 
-def _greedy(
+def _select(
+    logits: Sequence[NDArray[np.float32]], labels: NDArray[np.int64], how: str
+) -> list[float]:
+    return [float(count) for count in select(logits, labels, how)]
+
+
+def _on_watched(
+    choose: Callable[[Sequence[NDArray[np.float32]], NDArray[np.int64], str], list[float]],
     names: Sequence[str],
     predictors: Sequence[Predictor],
     dataset: PackedDataset,
@@ -150,7 +164,7 @@ def _greedy(
         all_logits(name, predictor, dataset, watch.split, weights, progress=progress)[watch.indices]
         for name, predictor in zip(names, predictors, strict=True)
     ]
-    return [float(count) for count in select(logits, labels_of(dataset, watch), combine)]
+    return choose(logits, labels_of(dataset, watch), combine)
 
 
 def _as_one(trained: Sequence[TrainedModel], counts: Sequence[float], combine: str) -> TrainedModel:

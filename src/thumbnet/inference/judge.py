@@ -20,6 +20,7 @@ from thumbnet.inference.predictor import Predictor, check_classes, load_predicto
 from thumbnet.model_folder import WEIGHTS
 from thumbnet.recipe import RecipeSpec
 from thumbnet.runs import find_run, run_around
+from thumbnet.scoring import ranked
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,15 @@ class Evaluation:
     part: Part
     architecture: str
     num_parameters: int
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each image's top-1 is right.
+
+        Shapes: (N,)
+        """
+        right: NDArray[np.bool_] = ranked(self.logits, 1)[:, 0] == self.labels
+        return right
 
 
 def evaluate(

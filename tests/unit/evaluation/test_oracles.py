@@ -7,7 +7,7 @@ from sklearn import metrics as sklearn
 from torchmetrics.functional import classification as torchmetrics
 
 from thumbnet.evaluation.evaluate import score
-from thumbnet.evaluation.metrics import by_class, calibration, confusion, softmax
+from thumbnet.evaluation.metrics import by_class, calibration, confusion, macro, softmax
 
 CASES = [(1, 2), (7, 3), (50, 5), (300, 10), (2000, 40)]
 
@@ -43,6 +43,17 @@ def test_confusion_and_figures_by_class(case: tuple[np.ndarray, np.ndarray]) -> 
     assert found.recall == pytest.approx(recall)
     assert found.f1 == pytest.approx(f1)
     assert np.array_equal(found.num_images, support)
+    theirs = sklearn.precision_recall_fscore_support(
+        labels, predicted, labels=classes, zero_division=0, average="macro"
+    )
+    assert macro(found) == pytest.approx(theirs[:3])
+    given = (torch.from_numpy(predicted), torch.from_numpy(labels), num_classes)
+    for ours, function in (
+        (found.precision, torchmetrics.multiclass_precision),
+        (found.recall, torchmetrics.multiclass_recall),
+        (found.f1, torchmetrics.multiclass_f1_score),
+    ):
+        assert ours == pytest.approx(function(*given, average="none").numpy(), abs=1e-6)
 
 
 def test_calibration_error(case: tuple[np.ndarray, np.ndarray]) -> None:
