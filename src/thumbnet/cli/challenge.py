@@ -166,6 +166,41 @@ def serve(
 
 
 @app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; new, or empty.")] = Path(
+        "challenge-demo"
+    ),
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    open_: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the board in a browser.")
+    ] = True,
+    serve_: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve it.")] = True,
+) -> None:
+    """Make a challenge of synthetic images with three teams, serve it, and open the board."""
+    import threading
+    import webbrowser
+
+    from thumbnet.challenge.demo import make_demo
+    from thumbnet.data.synthetic import synthesize
+
+    made = make_demo(folder, synthesize())
+    out.print(f"{folder}: a demo of {made.made.num_images:,} hidden images")
+    out.print(f"admin password: {made.made.password}")
+    for name, token in made.tokens.items():
+        out.print(f"token of {name}: {token}")
+    if not serve_:
+        out.print(f"next: thumbnet challenge serve {folder}")
+        return
+    address = f"http://127.0.0.1:{port}"
+    out.print(f"the board: {address}  (Ctrl-C ends; rm -r {folder} removes it)")
+    if open_:
+        timer = threading.Timer(1.5, webbrowser.open, [address])
+        timer.daemon = True
+        timer.start()
+    serve(folder, host="127.0.0.1", port=port, workers=1)
+
+
+@app.command()
 def status(
     folder: FolderArgument,
     as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
