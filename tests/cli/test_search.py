@@ -103,9 +103,9 @@ def test_killed_for_real_it_goes_on(tmp_path: Path) -> None:
     words = [*command(data, "--trials", "3", "--epochs", "6", "--out", str(tmp_path / "out"))]
     run = [sys.executable, "-m", "thumbnet", *words]
     child = subprocess.Popen(run, stderr=subprocess.PIPE, text=True)
-    results = tmp_path / "out" / "trial-0001" / "results.csv"
+    state = tmp_path / "out" / "trial-0001" / "state" / "last.safetensors"
     until = time.monotonic() + 200
-    while not results.exists() and time.monotonic() < until:
+    while not state.exists() and time.monotonic() < until:
         time.sleep(0.01)
     child.send_signal(signal.SIGKILL)
     child.communicate()

@@ -9,6 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 import torch
+from tests.challenge import postgres
 from tests.cli.driver import QUICK_ENGINE
 
 from thumbnet.checkpoint import load_tensors
@@ -254,6 +255,26 @@ def test_machines_share_a_storage_and_take_over_what_died(
     assert found.rows[2].point == found.rows[1].point
     assert not (here / "study.db").exists()
     assert (here / "trial-0002" / "recipe.yaml").is_file()
+
+
+def test_a_server_may_hold_the_study(
+    whole: Outcome, recipe: RecipeSpec, tiny: PackedDataset, tmp_path: Path
+) -> None:
+    installed = postgres.binaries()
+    if installed is None:
+        pytest.skip("PostgreSQL is not installed")
+    folder = postgres.new_folder()
+    server = postgres.Server(folder, installed)
+    try:
+        url = server.new_database()
+        search(recipe, SPACE, tiny, out=tmp_path / "one", storage=url, num_trials=1)
+        found = search(recipe, SPACE, tiny, out=tmp_path / "other", storage=url, num_trials=2)
+        server.stop()
+        with pytest.raises(RecipeError, match="cannot use the storage"):
+            search(recipe, SPACE, tiny, out=tmp_path / "other", storage=url, num_trials=3)
+    finally:
+        shutil.rmtree(folder)
+    assert told(found) == told(whole)[:2]
 
 
 def test_a_protocol_that_reports_what_it_watches_is_refused(
