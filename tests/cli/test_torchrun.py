@@ -40,7 +40,7 @@ def torchrun(num_ranks: int, *command: object, fatal: int = -1) -> Said:
     arguments = [sys.executable, *words, "driver.py", str(fatal), *map(str, command)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        arguments, capture_output=True, text=True, timeout=120, check=False, env=environment
+        arguments, capture_output=True, text=True, timeout=240, check=False, env=environment
     )
     return Said(done.returncode, done.stdout, done.stderr)
 
