@@ -18,6 +18,7 @@ from thumbnet.cli import (
     models,
     quickstart,
     recipes,
+    report,
     reproduce,
     runs,
     scoreboard,
@@ -52,6 +53,7 @@ app.command()(reproduce.reproduce)
 app.command()(judge.evaluate)
 app.command()(judge.predict)
 app.command()(compare.compare)
+app.command()(report.report)
 app.command()(ensemble.ensemble)
 app.command()(search.search)
 app.command()(export.export)

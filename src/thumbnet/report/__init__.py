@@ -1,0 +1,1 @@
+"""One page that shows published against measured, and what each run is made of."""
