@@ -1,6 +1,7 @@
 """Figures of trained rows: those that a file of results holds, and those of the runs given."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,15 @@ def _read(row: dict[str, Any], origin: str) -> Measured | None:
         wall_s=None if wall_s is None else float(wall_s),
         origin=origin,
     )
+
+
+def without_repeats(measured: Sequence[Measured]) -> list[Measured]:
+    """Count a run once that is given and stands in the file too: same seed, top-1 and second."""
+    kept: dict[tuple[object, ...], Measured] = {}
+    for one in measured:
+        second = None if one.wall_s is None else round(one.wall_s)
+        kept.setdefault((one.recipe, one.seed, round(one.top1, 4), second), one)
+    return list(kept.values())
 
 
 def is_unchanged(recipe: RecipeSpec) -> bool:

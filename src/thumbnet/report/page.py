@@ -11,7 +11,7 @@ from thumbnet.data.progress import Progress
 from thumbnet.errors import DataError
 from thumbnet.evaluation.compare import Pair, compare
 from thumbnet.predictions import replaced
-from thumbnet.report.measured import Measured, is_unchanged
+from thumbnet.report.measured import Measured, is_unchanged, without_repeats
 from thumbnet.report.pictures import Picture, chart
 from thumbnet.report.table import NUM_CLASSES, own_rows, published_rows
 from thumbnet.report.view import RunView, view_run
@@ -52,7 +52,7 @@ def make_page(
         if progress is not None:
             progress(number, len(folders), title)
         views.append(view_run(folder, title, data, with_images))
-    measured = [*results, *_of_runs(views)]
+    measured = without_repeats([*results, *_of_runs(views)])
     judged = [view for view in views if view.evaluation is not None]
     best = max(judged, key=lambda view: view.evaluation.scores.top1 if view.evaluation else 0,
                default=None)  # fmt: skip
