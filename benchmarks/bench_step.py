@@ -224,7 +224,8 @@ def against_limit(args: argparse.Namespace, lines: list[dict[str, Any]]) -> str:
 
     from thumbnet import create_model
     from thumbnet.recipe import TrainingSpec
-    from thumbnet.training.engine import Engine, measure
+    from thumbnet.training.engine import Engine
+    from thumbnet.training.measure import measure
 
     torch.manual_seed(args.seed)
     flop, shape = count_flop(), (BATCH, 3, SIZE, SIZE)

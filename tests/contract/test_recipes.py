@@ -35,8 +35,9 @@ from thumbnet.recipes.parse import with_overrides
 from thumbnet.recipes.registry import dump_recipe, load_recipe, recipe_names
 from thumbnet.runs import RunFolder
 from thumbnet.training import begin, foretell
-from thumbnet.training.engine import Measured, Picks
+from thumbnet.training.engine import Picks
 from thumbnet.training.events import EpochEnded, Event, Stepped
+from thumbnet.training.measure import Measured
 from thumbnet.training.phases import Plan
 from thumbnet.training.results import COLUMNS, Result
 from thumbnet.training.session import resume, train

@@ -1,41 +1,38 @@
 """Recipes: one training run as frozen data in which an unknown key is an error."""
 
 from thumbnet.recipe.augment import (
-    AffineSpec,
-    AlternateFlipSpec,
     AugmentSpec,
-    AutoContrastSpec,
-    BlurSpec,
-    CoarseDropoutSpec,
-    ContrastSpec,
-    CropAndPadSpec,
-    CropPadPercentSpec,
-    CutMixSpec,
-    EqualizeSpec,
-    EraseSpec,
-    Fill,
-    FlipSpec,
-    HueSpec,
-    MixSpec,
-    MixUpSpec,
-    MultiplySpec,
-    NoiseSpec,
-    NoMixSpec,
     OneOfSpec,
-    PadCropSpec,
-    PosterizeSpec,
     RandAugmentSpec,
-    RandomCropSpec,
     RandomOrderSpec,
-    SaturationSpec,
-    SharpnessSpec,
-    SolarizeSpec,
     SomeOfSpec,
     SometimesSpec,
     TrivialAugmentSpec,
 )
 from thumbnet.recipe.base import (
     Spec,
+)
+from thumbnet.recipe.color import (
+    ContrastSpec,
+    HueSpec,
+    MultiplySpec,
+    SaturationSpec,
+)
+from thumbnet.recipe.geometry import (
+    AffineSpec,
+    AlternateFlipSpec,
+    CropAndPadSpec,
+    CropPadPercentSpec,
+    Fill,
+    FlipSpec,
+    PadCropSpec,
+    RandomCropSpec,
+)
+from thumbnet.recipe.mix import (
+    CutMixSpec,
+    MixSpec,
+    MixUpSpec,
+    NoMixSpec,
 )
 from thumbnet.recipe.optim import (
     AdaGradSpec,
@@ -54,6 +51,17 @@ from thumbnet.recipe.optim import (
     SgdSpec,
     StepSpec,
     TriangularSpec,
+)
+from thumbnet.recipe.pixels import (
+    AutoContrastSpec,
+    BlurSpec,
+    CoarseDropoutSpec,
+    EqualizeSpec,
+    EraseSpec,
+    NoiseSpec,
+    PosterizeSpec,
+    SharpnessSpec,
+    SolarizeSpec,
 )
 from thumbnet.recipe.spec import (
     DataSpec,

@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from thumbnet.recipe.augment import AugmentSpec, MixSpec
+from thumbnet.recipe.augment import AugmentSpec
 from thumbnet.recipe.base import BatchSize, Epochs, Fraction, ImageSize, Positive, Probability, Spec
+from thumbnet.recipe.mix import MixSpec
 from thumbnet.recipe.optim import ConstantSpec, CyclicSpec, OptimizerSpec, ScheduleSpec, SgdSpec
 
 ProtocolName = Literal["official", "holdout", "columbia2020", "vonmartens2019"]

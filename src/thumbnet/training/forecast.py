@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from thumbnet.training.engine import Measured
+from thumbnet.training.measure import Measured
 from thumbnet.training.phases import PhasePlan, Plan
 
 BASE_BYTES = 350e6  # Python, torch and its kernels

@@ -8,8 +8,9 @@ from thumbnet.build import build_model
 from thumbnet.data.packed import PackedDataset
 from thumbnet.data.splits import apply_protocol
 from thumbnet.recipe import RecipeSpec
-from thumbnet.training.engine import Measured, find_device
+from thumbnet.training.engine import find_device
 from thumbnet.training.forecast import Forecast, make_forecast
+from thumbnet.training.measure import Measured
 from thumbnet.training.phases import Plan
 from thumbnet.training.picks import measured_picks
 from thumbnet.training.ranks import ALONE, Ranks

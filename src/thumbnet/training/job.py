@@ -24,11 +24,12 @@ from thumbnet.evaluation.predict import BATCH
 from thumbnet.model_folder import TrainedModel, write_config
 from thumbnet.recipe import RecipeSpec
 from thumbnet.runs import RunFolder
-from thumbnet.training.engine import Engine, Measured, Picks, find_device
+from thumbnet.training.engine import Engine, Picks, find_device
 from thumbnet.training.events import Observer, Started
 from thumbnet.training.feed import Feed
 from thumbnet.training.forecast import Forecast
 from thumbnet.training.hand import SCRIPTED, Hand, Intervention, Replay, read_acts
+from thumbnet.training.measure import Measured
 from thumbnet.training.pace import Pace
 from thumbnet.training.phases import Plan
 from thumbnet.training.ranks import ALONE, Ranks

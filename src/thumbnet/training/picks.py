@@ -18,7 +18,8 @@ from thumbnet.checkpoint import write_atomic
 from thumbnet.data.cache import cache_dir
 from thumbnet.errors import CheckpointError
 from thumbnet.recipe import RecipeSpec
-from thumbnet.training.engine import Measured, Picks, measure
+from thumbnet.training.engine import Picks
+from thumbnet.training.measure import Measured, measure
 from thumbnet.training.phases import Plan
 
 VERSION = 4  # of how picks are measured

@@ -4,8 +4,9 @@ import pytest
 from torch import nn
 
 from thumbnet.recipe import ModelSpec, PhaseSpec, PreprocessSpec, RecipeSpec, TrainingSpec
-from thumbnet.training.engine import Measured, Picks
+from thumbnet.training.engine import Picks
 from thumbnet.training.forecast import make_forecast
+from thumbnet.training.measure import Measured
 from thumbnet.training.phases import Plan
 
 MODEL = nn.Linear(100, 10, bias=False)  # 4000 bytes

@@ -11,7 +11,8 @@ from thumbnet.models.registry import create_model
 from thumbnet.recipe import ModelSpec, PhaseSpec, PreprocessSpec, RecipeSpec
 from thumbnet.recipes.registry import load_recipe
 from thumbnet.training import picks
-from thumbnet.training.engine import Measured, Picks
+from thumbnet.training.engine import Picks
+from thumbnet.training.measure import Measured
 from thumbnet.training.phases import Plan
 
 MODEL = nn.Linear(1, 1)

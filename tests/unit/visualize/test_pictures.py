@@ -9,7 +9,7 @@ from matplotlib import _pylab_helpers
 
 from thumbnet.data.packed import PackedDataset
 from thumbnet.errors import CheckpointError, RecipeError
-from thumbnet.recipe.augment import FlipSpec
+from thumbnet.recipe import FlipSpec
 from thumbnet.training.results import COLUMNS
 from thumbnet.visualize.confusions import draw_confusions
 from thumbnet.visualize.curves import Curve, draw_curves, read_curve
