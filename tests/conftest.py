@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from thumbnet.runs import RunFolder
 
 # Read here, before any test module is collected: torch looks at it when it is first imported, and
-# the commands that tests start inherit it. Beside another worker's, a second thread only waits.
-ALONE = "PYTEST_XDIST_WORKER" not in os.environ
-os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1) if ALONE else 1))
+# the commands that tests start inherit it. Beside another worker's, a second thread only waits; a
+# worker inherits what the process that starts it has set.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+else:
+    os.environ.setdefault("OMP_NUM_THREADS", str(min(4, os.cpu_count() or 1)))
 
 REAL_DATA = os.environ.get("THUMBNET_DATA")
 

@@ -349,6 +349,7 @@ def test_no_mebibyte_takes_long(unit: bytes) -> None:
     assert time.process_time() - start < 0.4  # some 0.05 on one core
 
 
+@pytest.mark.soak
 def test_ten_thousand_lines_are_read_in_under_20_ms() -> None:
     plain = random_file(MANY_NAMES, MANY_WNIDS, 0)
     forms = [plain, b"image,label\n" + plain.replace(b" ", b","),

@@ -3,6 +3,9 @@
 import csv
 import signal
 from collections.abc import Sequence
+from pathlib import Path
+from shutil import disk_usage
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from thumbnet.checkpoint import load_tensors
@@ -22,6 +25,19 @@ SMALL = {
     "training.threads": 1,
 }
 HEAVY = {"densenet_network1", "densenet_network2"}  # GFLOP an image; they take any size
+
+
+MEMORY = Path("/dev/shm")
+ROOM = 8 << 30  # bytes; two runs of the largest network, in each of two workers
+
+
+def scratch() -> TemporaryDirectory[str]:
+    """Return a folder for large files, gone after use; in memory where there is room.
+
+    A disk takes seconds to flush what a network of 57 million parameters saves.
+    """
+    roomy = MEMORY.is_dir() and disk_usage(MEMORY).free >= ROOM
+    return TemporaryDirectory(dir=MEMORY if roomy else None)
 
 
 def tiny(name: str, data: PackedDataset, **changes: Any) -> RecipeSpec:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tests.contract.driver import (
     interrupt,
     rows,
     saved_step,
+    scratch,
     small,
     tiny,
     weights,
@@ -55,7 +55,7 @@ APPENDED = {"events.jsonl", "log.txt"}
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Yield a folder that is gone after the test: the runs of a large network fill a disk."""
-    with tempfile.TemporaryDirectory() as path:
+    with scratch() as path:
         yield Path(path)
 
 
@@ -81,7 +81,7 @@ def whole(
         pytest.skip("an ensemble is judged, not trained")
     if load_recipe(request.param).model.pretrained:
         request.getfixturevalue("public_weights")
-    with tempfile.TemporaryDirectory() as path:
+    with scratch() as path:
         yield train(tiny(request.param, data), data, out=Path(path) / "whole")
 
 
@@ -95,7 +95,7 @@ def public_weights() -> Iterator[None]:
         torch.save(create_model(model, 1000).state_dict(), path)
         return path
 
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+    with scratch() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(begin, "pretrained_file", drawn)
         yield
 

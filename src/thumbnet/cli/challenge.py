@@ -1,7 +1,6 @@
 """`thumbnet challenge`: create a challenge with hidden labels, serve it, look after it."""
 
 import json
-import os
 from datetime import timedelta
 from enum import StrEnum
 from importlib.util import find_spec
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from thumbnet.cli import challenge_records
+from thumbnet.cli import challenge_records, challenge_serve
 from thumbnet.cli.challenge_teams import ACTOR, FolderArgument, team_app, token_app
 from thumbnet.cli.moment import MomentOption, parse_moment, written
 from thumbnet.cli.output import err, out
@@ -26,6 +25,8 @@ app = typer.Typer(
 app.add_typer(team_app, name="team")
 app.add_typer(token_app, name="token")
 for command in (
+    challenge_serve.serve,
+    challenge_serve.demo,
     challenge_records.export,
     challenge_records.audit,
     challenge_records.backup,
@@ -134,70 +135,6 @@ def create(
         baseline=baseline,
     )
     _print_created(folder, made)
-
-
-@app.command()
-def serve(
-    folder: FolderArgument,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
-) -> None:
-    """Serve the challenge until Ctrl-C."""
-    import uvicorn
-
-    from thumbnet.challenge.operate import open_store
-    from thumbnet.challenge.settings import FOLDER_VARIABLE
-
-    _, store = open_store(folder)  # says what is wrong before any process starts
-    store.close()
-    os.environ[FOLDER_VARIABLE] = str(folder.resolve())
-    uvicorn.run(
-        "thumbnet.challenge.operate:app_of_folder",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        proxy_headers=False,  # the app knows which proxies to trust
-        server_header=False,
-        timeout_keep_alive=10,
-        timeout_graceful_shutdown=5,  # a listener of the live board never ends by itself
-    )
-
-
-@app.command()
-def demo(
-    folder: Annotated[Path, typer.Argument(help="Folder to write; new, or empty.")] = Path(
-        "challenge-demo"
-    ),
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
-    open_: Annotated[
-        bool, typer.Option("--open/--no-open", help="Open the board in a browser.")
-    ] = True,
-    serve_: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve it.")] = True,
-) -> None:
-    """Make a challenge of synthetic images with three teams, serve it, and open the board."""
-    import threading
-    import webbrowser
-
-    from thumbnet.challenge.demo import make_demo
-    from thumbnet.data.synthetic import synthesize
-
-    made = make_demo(folder, synthesize())
-    out.print(f"{folder}: a demo of {made.made.num_images:,} hidden images")
-    out.print(f"admin password: {made.made.password}")
-    for name, token in made.tokens.items():
-        out.print(f"token of {name}: {token}")
-    if not serve_:
-        out.print(f"next: thumbnet challenge serve {folder}")
-        return
-    address = f"http://127.0.0.1:{port}"
-    out.print(f"the board: {address}  (Ctrl-C ends; rm -r {folder} removes it)")
-    if open_:
-        timer = threading.Timer(1.5, webbrowser.open, [address])
-        timer.daemon = True
-        timer.start()
-    serve(folder, host="127.0.0.1", port=port, workers=1)
 
 
 @app.command()

@@ -16,21 +16,17 @@ from thumbnet.cli import (
     show_rates,
 )
 from thumbnet.cli.judge import DeviceOption, WeightsOption
-from thumbnet.cli.progress import bar
 from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
+from thumbnet.cli.show_judging import SplitOption, judge, judged_images
 from thumbnet.cli.train import DataOption
 
 if TYPE_CHECKING:
-    from thumbnet.inference import Evaluation
     from thumbnet.visualize.gallery import Judged
 
 app = typer.Typer(
     help="Draw runs, predictions, networks and data, as PNG or SVG.", no_args_is_help=True
 )
 RunArgument = Annotated[str, typer.Argument(help="A run, or a model folder.")]
-SplitOption = Annotated[
-    str | None, typer.Option(help="train or val [what the run's protocol reports].")
-]
 
 
 @app.command()
@@ -87,7 +83,7 @@ def confusions(
     from thumbnet.evaluation.metrics import confusion, most_confused
     from thumbnet.visualize.confusions import draw_confusions
 
-    found = _evaluate(run, split, data, weights, device)
+    found = judge(run, split, data, weights, device)
     matrix = confusion(found.logits, found.labels)
     names, title = found.dataset.class_names, f"{Path(run).name} on {found.judged_on}"
     figure = draw_confusions(matrix, most_confused(matrix, count), names, title)
@@ -98,20 +94,8 @@ def _judged(
     run: str, split: str | None, data: Path | None, weights: str, device: str | None
 ) -> tuple[Judged, str]:
     """Return the judged images, and what to call network and images in a title."""
-    found = _evaluate(run, split, data, weights, device)
-    return show_against.judged_images(found), f"{Path(run).name} on {found.judged_on}"
-
-
-def _evaluate(
-    run: str, split: str | None, data: Path | None, weights: str, device: str | None
-) -> Evaluation:
-    from thumbnet.inference import evaluate
-    from thumbnet.training.engine import find_device
-
-    with bar("judging") as progress:
-        return evaluate(
-            run, split, data, weights=weights, device=find_device(device), progress=progress
-        )
+    found = judge(run, split, data, weights, device)
+    return judged_images(found), f"{Path(run).name} on {found.judged_on}"
 
 
 for command in (

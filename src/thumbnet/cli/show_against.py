@@ -9,8 +9,8 @@ import typer
 
 from thumbnet.cli.judge import DeviceOption, WeightsOption
 from thumbnet.cli.output import make_table, out
-from thumbnet.cli.progress import bar
 from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
+from thumbnet.cli.show_judging import SplitOption, judge_all, judged_images
 from thumbnet.cli.train import DataOption
 
 if TYPE_CHECKING:
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
     from thumbnet.inference import Evaluation
     from thumbnet.inference.costs import Costs
-    from thumbnet.visualize.gallery import Judged
-
-SplitOption = Annotated[
-    str | None, typer.Option(help="train or val [what the first run's protocol reports].")
-]
 
 
 def pareto(
@@ -35,15 +30,12 @@ def pareto(
     svg: SvgOption = False,
 ) -> None:
     """Draw accuracy against parameters, computation, training time and latency measured here."""
-    from thumbnet.inference import evaluate_same
     from thumbnet.inference.costs import costs_of
     from thumbnet.significance import exact_interval
     from thumbnet.training.engine import find_device
     from thumbnet.visualize.pareto import Point, draw_pareto
 
-    where = find_device(device)
-    with bar("judging") as progress:
-        found = evaluate_same(runs, split, data, weights=weights, device=where, progress=progress)
+    found, where = judge_all(runs, split, data, weights, device), find_device(device)
     costs = {name: costs_of(name, weights, where) for name in found}
     points = []
     for name, one in found.items():
@@ -95,29 +87,12 @@ def wins(
 ) -> None:
     """Draw the images that only one of two networks has right."""
     from thumbnet.errors import RecipeError
-    from thumbnet.inference import evaluate_same
-    from thumbnet.training.engine import find_device
     from thumbnet.visualize.wins import draw_wins
 
     if first == second:
         raise RecipeError(f"{first} is given twice; give two different runs or model folders")
-    where = find_device(device)
-    with bar("judging") as progress:
-        found = evaluate_same(
-            [first, second], split, data, weights=weights, device=where, progress=progress
-        )
+    found = judge_all([first, second], split, data, weights, device)
     one, other = (judged_images(found[name]) for name in (first, second))
     names = [Path(first).name, Path(second).name]
     figure = draw_wins(one, other, names, found[first].judged_on, count)
     write(figure, output, plots_of(first) / f"wins-{names[1]}.png", svg)
-
-
-def judged_images(found: Evaluation) -> Judged:
-    """Put the judged images beside what the network says of them."""
-    from thumbnet.evaluation.metrics import softmax
-    from thumbnet.visualize.gallery import Judged
-
-    images = found.dataset.splits[found.part.split].images
-    if len(found.part) != len(images):
-        images = images[found.part.indices]
-    return Judged(images, found.labels, softmax(found.logits), found.dataset.class_names)

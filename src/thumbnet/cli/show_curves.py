@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from thumbnet.recipe import RecipeSpec
     from thumbnet.visualize.curves import Curve
 
-WHERE = {"val": "val", "watch": "held-out images"}
-
 
 def curves(
     runs: Annotated[list[str], typer.Argument(help="One or more runs, drawn side by side.")],
@@ -27,34 +25,15 @@ def curves(
     svg: SvgOption = False,
 ) -> None:
     """Draw loss, watched accuracy and learning rate; phases, acts and published points marked."""
+    from thumbnet.report.curve import curve_of
+    from thumbnet.runs import find_run
     from thumbnet.visualize.curves import draw_curves
     from thumbnet.visualize.overlay import draw_overlay
 
-    found = [_curve(run) for run in runs]
+    folders = [find_run(run) for run in runs]
+    found = [curve_of(folder, folder.name) for folder in folders]
     figure = draw_overlay(_with_settings(runs, found)) if together else draw_curves(found)
     write(figure, output, plots_of(runs[0]) / f"curves{'-together' * together}.png", svg)
-
-
-def _curve(run: str) -> Curve:
-    from thumbnet.runs import find_run
-    from thumbnet.training.hand import read_acts
-    from thumbnet.visualize.curves import read_curve
-
-    folder = find_run(run)
-    recipe = folder.recipe()
-    published = recipe.published
-    acts = [(act.step, str(act)) for act in read_acts(folder.events_file) if act.kind != "skip"]
-    curve = replace(
-        read_curve(folder.name, folder.results_file, acts), planned=float(recipe.num_epochs)
-    )
-    if published is None:
-        return curve
-    where = "val" if published.split == "val" else "watched images"
-    curve = replace(curve, published=published.top1, source=where)
-    way = published.curve
-    if way is None:
-        return curve
-    return replace(curve, on_the_way=way.points, way_source=WHERE[way.split])
 
 
 def _with_settings(runs: Sequence[str], curves: Sequence[Curve]) -> list[Curve]:

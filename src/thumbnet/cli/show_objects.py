@@ -9,8 +9,8 @@ import typer
 
 from thumbnet.cli.judge import DeviceOption, WeightsOption
 from thumbnet.cli.output import make_table, out
-from thumbnet.cli.progress import bar
 from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
+from thumbnet.cli.show_judging import SplitOption, judge_all
 from thumbnet.cli.train import DataOption
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 def objects(
     runs: Annotated[list[str], typer.Argument(help="One or more runs or model folders.")],
-    split: Annotated[
-        str | None, typer.Option(help="train or val [what the first run's protocol reports].")
-    ] = None,
+    split: SplitOption = None,
     data: DataOption = None,
     weights: WeightsOption = "best",
     device: DeviceOption = None,
@@ -37,13 +35,9 @@ def objects(
     The figures go to a CSV file beside the picture.
     """
     from thumbnet.evaluation.object_study import study_objects
-    from thumbnet.inference import evaluate_same
-    from thumbnet.training.engine import find_device
     from thumbnet.visualize.objects import draw_objects
 
-    where = find_device(device)
-    with bar("judging") as progress:
-        found = evaluate_same(runs, split, data, weights=weights, device=where, progress=progress)
+    found = judge_all(runs, split, data, weights, device)
     one = next(iter(found.values()))
     logits = {Path(name).name: each.logits for name, each in found.items()}
     studies = study_objects(one.dataset, one.part, logits)

@@ -40,6 +40,15 @@ class Evaluation:
     num_parameters: int
 
     @property
+    def images(self) -> NDArray[np.uint8]:
+        """The judged images, not copied where they are a whole split.
+
+        Shapes: (N, height, width, 3)
+        """
+        images = self.dataset.splits[self.part.split].images
+        return images if len(self.part) == len(images) else images[self.part.indices]
+
+    @property
     def right(self) -> NDArray[np.bool_]:
         """Whether each image's top-1 is right.
 

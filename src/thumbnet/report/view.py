@@ -1,7 +1,7 @@
 """What the page says of one run: figures, tables and pictures, ready for the template."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from shlex import join
 from typing import Any
 
@@ -19,18 +19,17 @@ from thumbnet.evaluation.metrics import (
 )
 from thumbnet.inference import Evaluation, evaluate, load_predictor
 from thumbnet.recipe import RecipeSpec
+from thumbnet.report.curve import curve_of
 from thumbnet.report.pictures import Picture, chart, photographs
 from thumbnet.runs import RunFolder
 from thumbnet.significance import Interval, exact_interval
-from thumbnet.training.hand import read_acts
 from thumbnet.visualize.calibration import draw_calibration
 from thumbnet.visualize.confusions import draw_confusions
-from thumbnet.visualize.curves import Curve, draw_curves, read_curve
+from thumbnet.visualize.curves import draw_curves
 from thumbnet.visualize.filters import draw_filters
 from thumbnet.visualize.gallery import Judged, draw_classes, draw_gallery, draw_hardest
 from thumbnet.visualize.layers import convolutions
 
-WHERE = {"val": "val", "watch": "held-out images"}
 NUM_CONFUSIONS, NUM_HARDEST, NUM_GALLERY = 20, 16, 8
 
 
@@ -99,24 +98,6 @@ def _add(view: RunView, what: str, fill: Callable[[], None]) -> None:
         view.missing.append(f"no {what}: {error}")
 
 
-def curve_of(folder: RunFolder, title: str) -> Curve:
-    """Read a run's curve with what was done to it, beside its published figure.
-
-    Raises: CheckpointError where there is no epoch yet
-    """
-    recipe = folder.recipe()
-    published = recipe.published
-    acts = [(act.step, str(act)) for act in read_acts(folder.events_file) if act.kind != "skip"]
-    curve = replace(read_curve(title, folder.results_file, acts), planned=recipe.num_epochs)
-    if published is None:
-        return curve
-    curve = replace(curve, published=published.top1, source=WHERE[published.split])
-    way = published.curve
-    if way is None:
-        return curve
-    return replace(curve, on_the_way=way.points, way_source=WHERE[way.split])
-
-
 def last_wall_s(folder: RunFolder) -> float:
     """Return the training time up to the last epoch.
 
@@ -155,8 +136,7 @@ def _judge(
     pairs = most_confused(matrix, NUM_CONFUSIONS)
     view.confusions = [(names[a], names[b], count) for a, b, count in pairs]
     title = f"{view.title} on {found.judged_on}"
-    images = found.dataset.splits[found.part.split].images[found.part.indices]
-    judged = Judged(images, found.labels, softmax(found.logits), names)
+    judged = Judged(found.images, found.labels, softmax(found.logits), names)
     drawn: list[tuple[str, str, Figure]] = [
         ("Calibration", f"calibration error {100 * held.error:.2f} points", draw_calibration(
             held.confidence, held.accuracy, held.num_images, held.error, view.title)),

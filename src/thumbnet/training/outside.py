@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 from time import monotonic, sleep
-from types import TracebackType
-from typing import Self
 
 from thumbnet.runs import RunFolder
 from thumbnet.training.control import POLL_S, Command, Inbox
@@ -20,27 +18,16 @@ class News:
     commands: tuple[Command, ...]
 
 
-class Outside:
+class Outside(StopSignal):
     """Clock, inbox and signals of a run, those of the first rank for all.
 
     Units: wall_s are seconds of training so far
     """
 
     def __init__(self, run: RunFolder, ranks: Ranks, wall_s: float) -> None:
-        self._ranks, self._inbox, self._stop = ranks, Inbox(run), StopSignal()
+        super().__init__()
+        self._ranks, self._inbox = ranks, Inbox(run)
         self._started = monotonic() - wall_s
-
-    def __enter__(self) -> Self:
-        self._stop.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.__exit__(kind, error, trace)
 
     def wall_s(self) -> float:
         """Return the seconds trained so far, by this rank's clock."""
@@ -57,6 +44,6 @@ class Outside:
         Args: commands: else what lies in the inbox is left there
         """
         come = self._inbox.take() if commands and self._ranks.is_first else []
-        wall_s, stop, num = self._ranks.numbers(self.wall_s(), self._stop.requested, len(come))
+        wall_s, stop, num = self._ranks.numbers(self.wall_s(), self.requested, len(come))
         told = self._ranks.told(lambda: come) if num else []
         return News(wall_s, bool(stop), tuple(told))
