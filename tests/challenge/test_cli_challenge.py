@@ -224,6 +224,7 @@ def test_a_folder_that_is_not_empty_stays_as_it_is(
         ["serve", "."],
         ["team", "list", "."],
         ["status", "."],
+        ["dates", "."],
         ["freeze", "."],
         ["reveal", "."],
         ["export", "."],
@@ -269,6 +270,19 @@ def test_tokens(thumbnet: Thumbnet, challenge: Path) -> None:
         assert store.team_of_token(token).name == "Alpha"  # type: ignore[union-attr]
         assert store.check_admin(password)
     assert thumbnet("challenge", "token", "rotate", challenge).status == 2
+
+
+def test_dates(thumbnet: Thumbnet, challenge: Path) -> None:
+    before = thumbnet("challenge", "dates", challenge).out
+    said = thumbnet("challenge", "dates", challenge, "--closes", "2030-12-01T18:00+01:00")
+    assert said.out.splitlines()[0] == before.splitlines()[0]
+    assert said.out.splitlines()[1] == "closes  2030-12-01 17:00:00 UTC"
+    assert status(thumbnet, challenge)["closes"] == "2030-12-01T17:00:00+00:00"
+    assert thumbnet("challenge", "dates", challenge).out == said.out
+    lines = thumbnet("challenge", "audit", challenge).out.splitlines()
+    assert [": dates moved " in line for line in lines[-2:]] == [False, True]
+    said = thumbnet("challenge", "dates", challenge, "--opens", "2031-01-01T00:00")
+    assert (said.status, "before it opens" in said.err) == (2, True)
 
 
 def test_freeze_hide_rescore_reveal(thumbnet: Thumbnet, challenge: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from tests.challenge.world import START, World, changed
 
 from thumbnet.challenge.entities import Receipt, Refusal
+from thumbnet.challenge.settings import ChallengeError
 from thumbnet.challenge.store import Store
 
 MINUTE = timedelta(minutes=1)
@@ -55,6 +56,21 @@ def test_a_frozen_challenge_takes_nothing_and_goes_on(world: World) -> None:
     world.store.freeze(None)
     assert world.store.challenge().state == "open"
     assert reason(world, "Beta") == "accepted"
+
+
+def test_dates_may_be_moved_until_the_reveal(world: World) -> None:
+    world.clock.now = world.rules.closes
+    assert reason(world, "Alpha") == "closed"
+    world.store.move(START, world.rules.closes + MINUTE)
+    assert world.store.challenge().state == "open"
+    assert reason(world, "Beta") == "accepted"
+    assert world.store.audit()[2].action == "dates moved"
+    with pytest.raises(ChallengeError, match="before it opens"):
+        world.store.move(START, START)
+    world.store.reveal()
+    with pytest.raises(ChallengeError, match="revealed"):
+        world.store.move(START, world.rules.closes + 2 * MINUTE)
+    assert world.store.challenge().rules.closes == world.rules.closes + MINUTE
 
 
 def test_a_freeze_may_be_set_for_later(world: World) -> None:

@@ -235,6 +235,7 @@ def test_the_version_grows_with_what_may_change_the_board(world: World) -> None:
         lambda: store.hide(entry.id),
         lambda: store.disable_team(team),
         lambda: store.freeze(START),
+        lambda: store.move(START, START + timedelta(days=3)),
         store.rescore,
         store.reveal,
     ):

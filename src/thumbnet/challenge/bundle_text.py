@@ -18,7 +18,8 @@ Your task: {task}
 
 Rules
 -----
-- Open from {opens} to {closes}.
+- Open from {opens} to {closes}, unless the server's
+  rules page names other dates.
 - One entry every {quota}, at any time of day{most}. A file that cannot be
   read costs none.
 - The board counts {public:.0%} of the images, the same for all, which nobody is told.

@@ -1,4 +1,4 @@
-"""What an admin does to a challenge: teams, tokens, freeze, reveal, hide, rescore."""
+"""What an admin does to a challenge: teams, tokens, dates, freeze, reveal, hide, rescore."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -104,6 +104,30 @@ class Administration(Database):
                 self.note(connection, actor, "unfrozen")
             else:
                 self.note(connection, actor, "frozen", at=at.isoformat())
+
+    def move(self, opens: datetime, closes: datetime, actor: str = "admin") -> None:
+        """Let the challenge open and close at other times than it was created with.
+
+        Raises: ChallengeError where it closes before it opens, or is revealed
+        """
+        if closes <= opens:
+            raise ChallengeError(f"it closes ({closes}) before it opens ({opens})")
+        with self.writing() as connection:
+            moved = connection.execute(
+                update(challenge)
+                .where(challenge.c.revealed_at.is_(None))
+                .values(opens=opens, closes=closes)
+            )
+            if not moved.rowcount:
+                raise ChallengeError("the challenge is revealed, which ends it for good")
+            self.bump(connection)
+            self.note(
+                connection,
+                actor,
+                "dates moved",
+                opens=opens.isoformat(),
+                closes=closes.isoformat(),
+            )
 
     def reveal(self, actor: str = "admin") -> None:
         """Show the private scores and rank by them; this ends the challenge for good."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from thumbnet.cli import challenge_records, challenge_serve
+from thumbnet.cli import challenge_records, challenge_serve, challenge_times
 from thumbnet.cli.challenge_teams import ACTOR, FolderArgument, team_app, token_app
-from thumbnet.cli.moment import MomentOption, parse_moment, written
+from thumbnet.cli.moment import MomentOption, parse_moment
 from thumbnet.cli.output import err, out
 from thumbnet.errors import SubmissionError
 
@@ -27,6 +27,9 @@ app.add_typer(token_app, name="token")
 for command in (
     challenge_serve.serve,
     challenge_serve.demo,
+    challenge_times.dates,
+    challenge_times.freeze,
+    challenge_times.reveal,
     challenge_records.export,
     challenge_records.audit,
     challenge_records.backup,
@@ -157,45 +160,6 @@ def status(
         out.print(table)
     if facts["problems"]:
         raise typer.Exit(1)
-
-
-@app.command()
-def freeze(
-    folder: FolderArgument,
-    at: Annotated[str, typer.Option(help="Moment: now, +2h, or 2026-12-01T18:00+01:00.")] = "now",
-    undo: Annotated[bool, typer.Option("--undo", help="Let it go on.")] = False,
-) -> None:
-    """Let the board stand as it is, and take no entry meanwhile."""
-    from thumbnet.challenge.operate import open_store
-
-    _, store = open_store(folder)
-    try:
-        moment = None if undo else parse_moment(at, store.clock())
-        store.freeze(moment, ACTOR)
-    finally:
-        store.close()
-    out.print(f"frozen from {written(moment)}" if moment else "not frozen")
-
-
-@app.command()
-def reveal(
-    folder: FolderArgument,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Show the private scores and rank by them; this ends the challenge for good."""
-    from thumbnet.challenge.operate import open_store
-
-    _, store = open_store(folder)
-    try:
-        state = store.challenge().state
-        if state not in ("closed", "revealed") and not yes:
-            typer.confirm(f"the challenge is {state}; end it for good?", abort=True, err=True)
-        store.reveal(ACTOR)
-        for row in store.board().rows:
-            private = f"{100 * row.private.value:.2f} %" if row.private else "-"
-            out.print(f"{row.rank or '-':>4}  {private:>8}  {row.team.name}")
-    finally:
-        store.close()
 
 
 @app.command()

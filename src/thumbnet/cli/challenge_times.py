@@ -1,0 +1,69 @@
+"""`thumbnet challenge dates`, `freeze`, `reveal`: when a challenge runs, pauses and ends."""
+
+from typing import Annotated
+
+import typer
+
+from thumbnet.cli.challenge_teams import ACTOR, FolderArgument
+from thumbnet.cli.moment import parse_moment, written
+from thumbnet.cli.output import out
+
+MOMENT = "now, +2d, or 2026-12-01T18:00+01:00; else it stays."
+
+
+def dates(
+    folder: FolderArgument,
+    opens: Annotated[str | None, typer.Option(help=f"New opening: {MOMENT}")] = None,
+    closes: Annotated[str | None, typer.Option(help=f"New end: {MOMENT}")] = None,
+) -> None:
+    """Show when the challenge opens and closes, or move that."""
+    from thumbnet.challenge.operate import open_store
+
+    _, store = open_store(folder)
+    try:
+        rules, now = store.challenge().rules, store.clock()
+        begin = parse_moment(opens, now) if opens else rules.opens
+        end = parse_moment(closes, now) if closes else rules.closes
+        if (begin, end) != (rules.opens, rules.closes):
+            store.move(begin, end, ACTOR)
+    finally:
+        store.close()
+    out.print(f"opens   {written(begin)}")
+    out.print(f"closes  {written(end)}")
+
+
+def freeze(
+    folder: FolderArgument,
+    at: Annotated[str, typer.Option(help="Moment: now, +2h, or 2026-12-01T18:00+01:00.")] = "now",
+    undo: Annotated[bool, typer.Option("--undo", help="Let it go on.")] = False,
+) -> None:
+    """Let the board stand as it is, and take no entry meanwhile."""
+    from thumbnet.challenge.operate import open_store
+
+    _, store = open_store(folder)
+    try:
+        moment = None if undo else parse_moment(at, store.clock())
+        store.freeze(moment, ACTOR)
+    finally:
+        store.close()
+    out.print(f"frozen from {written(moment)}" if moment else "not frozen")
+
+
+def reveal(
+    folder: FolderArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Show the private scores and rank by them; this ends the challenge for good."""
+    from thumbnet.challenge.operate import open_store
+
+    _, store = open_store(folder)
+    try:
+        state = store.challenge().state
+        if state not in ("closed", "revealed") and not yes:
+            typer.confirm(f"the challenge is {state}; end it for good?", abort=True, err=True)
+        store.reveal(ACTOR)
+        for row in store.board().rows:
+            private = f"{100 * row.private.value:.2f} %" if row.private else "-"
+            out.print(f"{row.rank or '-':>4}  {private:>8}  {row.team.name}")
+    finally:
+        store.close()
