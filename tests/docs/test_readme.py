@@ -1,45 +1,25 @@
 """What the README shows runs: every command exists with its options, and the Python works."""
 
 import re
-import shlex
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
+from tests.docs.shown import ROOT, blocks, check_command, commands
 
-from thumbnet.cli.main import app
-
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
-
-
-def commands() -> list[str]:
-    lines = [line.split("  #")[0] for block in blocks("bash") for line in block.splitlines()]
-    return [line.split(" > ")[0] for line in lines if line.startswith("thumbnet ")]
+COMMANDS = commands(README, "bash")
 
 
 def test_there_are_commands_and_python() -> None:
-    assert len(commands()) > 15
-    assert len(blocks("python")) == 1
+    assert len(COMMANDS) > 15
+    assert len(blocks(README, "python")) == 1
 
 
-@pytest.mark.parametrize("line", commands())
+@pytest.mark.parametrize("line", COMMANDS)
 def test_command_exists(line: str) -> None:
-    words = shlex.split(line)[1:]
-    command: Any = typer.main.get_command(app)
-    context = None
-    while hasattr(command, "commands"):  # a family of commands
-        context = command.make_context("thumbnet", [words[0]], parent=context)
-        assert words[0] in command.commands
-        command = command.commands[words.pop(0)]
-    command.make_context("thumbnet", words, parent=context)  # reads the options, runs nothing
+    check_command(line)
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)#]+)\)", README))
@@ -64,6 +44,6 @@ def test_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.open(tmp_path / "photos" / "cat" / "0.jpg").save(tmp_path / "cat.jpg")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    exec(compile(blocks("python")[0], "README.md", "exec"), names)
+    exec(compile(blocks(README, "python")[0], "README.md", "exec"), names)
     assert (tmp_path / "runs" / "thumbnet-quick" / "recipe.yaml").is_file()
     assert names["network"] is not None
