@@ -34,12 +34,25 @@ def test_three_teams_play_for_two_days(demo: Demo, folder: Path) -> None:
     _, store = open_store(folder, lambda: NOON)
     try:
         rows = {row.team.name: row for row in store.board().rows}
-        assert set(rows) == set(demo.tokens) == {"Dice", "Color wheel", "Ridge runners"}
+        assert set(demo.tokens) == {"Dice", "Color wheel", "Ridge runners"}
+        assert set(rows) == {"Random guess", *demo.tokens}
         counts = {name: row.num_entries for name, row in rows.items()}
-        assert counts == {"Dice": 2, "Color wheel": 1, "Ridge runners": 3}
+        assert counts == {"Random guess": 1, "Dice": 3, "Color wheel": 2, "Ridge runners": 6}
         assert rows["Ridge runners"].rank == 1
         for row in rows.values():
-            assert NOON - timedelta(days=2) < row.last < NOON
+            assert NOON - timedelta(days=2) <= row.last < NOON
+    finally:
+        store.close()
+
+
+def test_its_story_is_told_in_order(demo: Demo, folder: Path) -> None:
+    _, store = open_store(folder, lambda: NOON)
+    try:
+        moments = [line.at for line in store.audit(None)]
+        assert moments == sorted(moments, reverse=True)
+        page = store.team_page(store.teams()[-1])
+        assert page.next_slot is not None
+        assert timedelta(0) < page.next_slot - NOON < timedelta(hours=2)
     finally:
         store.close()
 

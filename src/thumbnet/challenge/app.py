@@ -133,6 +133,7 @@ async def _gone(request: Request, error: Exception) -> Response:
 async def _error_page(request: Request, error: HTTPException) -> Response:
     heading = HTTPStatus(error.status_code).phrase
     message = "" if error.detail == heading else error.detail
+    heading = heading.capitalize()
     if error.status_code == HTTPStatus.NOT_FOUND:
         message = message or "There is no such page."
     visit = await server_of(request).visit(request)

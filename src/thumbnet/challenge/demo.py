@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from thumbnet.challenge.bundle import read_bundle
-from thumbnet.challenge.entities import Refusal, Rules
+from thumbnet.challenge.entities import Refusal, Rules, Team
 from thumbnet.challenge.operate import Created, create, hide_part, open_store
 from thumbnet.challenge.settings import ChallengeError
 from thumbnet.challenge.store import Clock, utc_now
@@ -21,7 +21,7 @@ NAME = "Shapes, textures, colors: a demo"
 SIDE = 16  # px that the trained classifier looks at
 NUM_FEATURES = 600
 RIDGE = 1.0
-STEP = timedelta(hours=7)  # between the entries of a team; the quota is two
+STEP = timedelta(hours=9)  # the sixth entry came within the last two hours, the quota
 
 Images = NDArray[np.uint8]
 Guess = Callable[[Images], NDArray[np.int64]]
@@ -35,7 +35,9 @@ class Demo:
     tokens: dict[str, str]
 
 
-def make_demo(folder: Path, dataset: PackedDataset, clock: Clock = utc_now) -> Demo:
+def make_demo(
+    folder: Path, dataset: PackedDataset, clock: Clock = utc_now, public_url: str | None = None
+) -> Demo:
     """Create a challenge and play it as three teams would: by the bundle, and one entry at a time.
 
     One team guesses, one looks at the mean color, and one trains: ridge regression on random
@@ -44,29 +46,46 @@ def make_demo(folder: Path, dataset: PackedDataset, clock: Clock = utc_now) -> D
     Raises: ChallengeError where the folder is not empty
     """
     now = clock()
-    rules = Rules(NAME, opens=now - timedelta(days=2), closes=now + timedelta(days=12))
-    made = create(folder, dataset, hide_part(dataset, "val"), rules, seed=0, clock=clock)
-    bundle = read_bundle(made.settings.bundle)
+    opens = now - timedelta(days=2)
+    description = (
+        f"Synthetic images of {dataset.num_classes} classes: shapes in textures and colors."
+    )
+    rules = Rules(NAME, opens, closes=now + timedelta(days=12), description=description)
+    made = create(
+        folder,
+        dataset,
+        hide_part(dataset, "val"),
+        rules,
+        seed=0,
+        public_url=public_url,
+        baseline=True,
+        clock=_stopped(opens),
+    )
+    return Demo(made, _play(folder, dataset, made.settings.bundle, opens))
+
+
+def _play(folder: Path, dataset: PackedDataset, file: Path, opens: datetime) -> dict[str, str]:
+    """Enter what the teams guess, in the order of time; return the tokens of the teams."""
+    bundle = read_bundle(file)
     images = np.stack([np.asarray(Image.open(io.BytesIO(content))) for content in bundle.images()])
-    _, store = open_store(folder, clock)
+    _, store = open_store(folder, _stopped(opens))
     tokens: dict[str, str] = {}
+    played: list[tuple[datetime, Team, str, Guess]] = []
     try:
         for place, (name, entries) in enumerate(_teams(dataset)):
             team, tokens[name] = store.add_team(name)
-            for number, (note, guess) in enumerate(entries):
-                chosen = guess(images)
-                lines = (
-                    f"{image} {bundle.wnids[index]}\n"
-                    for image, index in zip(bundle.names, chosen, strict=True)
-                )
-                moment = rules.opens + STEP * number + timedelta(minutes=41 * place + 12)
-                store.clock = _stopped(moment)
-                outcome = store.submit(team, "".join(lines).encode(), note)
-                if isinstance(outcome, Refusal):
-                    raise ChallengeError(f"the demo's own entry was refused: {outcome}")
+            first = opens + timedelta(minutes=41 * place + 12)
+            played += [(first + STEP * turn, team, *entry) for turn, entry in enumerate(entries)]
+        for moment, team, note, guess in sorted(played, key=lambda turn: turn[0]):
+            store.clock = _stopped(moment)
+            pairs = zip(bundle.names, guess(images), strict=True)
+            content = "".join(f"{image} {bundle.wnids[index]}\n" for image, index in pairs)
+            outcome = store.submit(team, content.encode(), note)
+            if isinstance(outcome, Refusal):
+                raise ChallengeError(f"the demo's own entry was refused: {outcome}")
     finally:
         store.close()
-    return Demo(made, tokens)
+    return tokens
 
 
 def _stopped(moment: datetime) -> Clock:
@@ -80,15 +99,21 @@ def _teams(dataset: PackedDataset) -> Iterator[tuple[str, list[tuple[str, Guess]
         "Dice",
         [
             (f"a class drawn for each image, throw {throw}", _drawn(dataset.num_classes, random))
-            for throw in (1, 2)
+            for throw in (1, 2, 3)
         ],
     )
-    yield "Color wheel", [("the class of the nearest mean color", _by_color(dataset))]
+    yield (
+        "Color wheel",
+        [
+            (f"the nearest mean color, {count} images a class", _by_color(dataset, count))
+            for count in (10, 50)
+        ],
+    )
     yield (
         "Ridge runners",
         [
             (f"ridge regression, {count} images a class", _by_ridge(dataset, count))
-            for count in (15, 60, 240)
+            for count in (5, 10, 20, 40, 80, 240)
         ],
     )
 
@@ -97,8 +122,8 @@ def _drawn(num_classes: int, random: np.random.Generator) -> Guess:
     return lambda images: random.integers(0, num_classes, len(images))
 
 
-def _by_color(dataset: PackedDataset) -> Guess:
-    known, labels = _some(dataset, 50)
+def _by_color(dataset: PackedDataset, per_class: int) -> Guess:
+    known, labels = _some(dataset, per_class)
     means = known.mean((1, 2))
     centers = np.stack([means[labels == index].mean(0) for index in range(dataset.num_classes)])
 
