@@ -5,7 +5,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 PIP_ARGS ?=
 
 BIN := .venv/bin
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+# Compiling every module of every package takes longer than all the rest; those used are compiled then.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
 	--constraint requirements.lock $(PIP_ARGS) torch==2.13.0
 
 .DEFAULT_GOAL := help

@@ -1,0 +1,125 @@
+"""How fast official val reaches a threshold from random weights: the rules are in SPEEDRUN.md.
+
+    python benchmarks/speedrun.py thumbnet/speedrun45 --seeds 0 1 2 3 4 --record
+
+Each seed trains in a fresh process. The clock starts when the packed data is first touched and
+stops after the last prediction; what was spent before the first step (measuring the engine's picks,
+opening files) is in it and is told apart too. Without --record nothing is written.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from statistics import mean, stdev
+from time import perf_counter
+from typing import Any
+
+from bench_step import PRODUCT, product_work
+from record import fresh, keep, table
+
+VIEWS = ("one", "flip")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("recipe", help="a recipe's name, or its file")
+    parser.add_argument("--threshold", type=float, help="top-1 in %% to reach, for the table")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--views", choices=VIEWS, default="flip", help="at test time; timed")
+    parser.add_argument("--data", type=Path, help="packed folder [as thumbnet train]")
+    parser.add_argument("--record", action="store_true", help="write to benchmarks/results")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def run_once(args: argparse.Namespace) -> None:
+    """Train and judge one seed in this process; print its figures as the last line."""
+    import thumbnet
+    from thumbnet.training.events import Event, Stepped
+
+    first = list[float]()
+
+    def note(event: Event) -> None:
+        if isinstance(event, Stepped) and not first:
+            first.append(perf_counter())
+
+    recipe = thumbnet.load_recipe(args.recipe)
+    with tempfile.TemporaryDirectory() as folder:
+        started = perf_counter()
+        dataset = thumbnet.load_dataset(args.data)
+        result = thumbnet.train(
+            recipe, dataset, seed=args.seeds[0], out=Path(folder) / "run", observers=[note]
+        )
+        trained = perf_counter()
+        scores = thumbnet.evaluate(
+            result.run.path, "val", dataset, weights="last", views=args.views
+        ).scores
+        ended = perf_counter()
+        plain = thumbnet.evaluate(result.run.path, "val", dataset, weights="last").scores
+    figures = {
+        "top1": scores.top1,
+        "top1_without_views": plain.top1,
+        "top5": scores.top5,
+        "wall_s": ended - started,
+        "before_first_step_s": first[0] - started,
+        "judging_s": ended - trained,
+        "product_gflop_per_s": product_rate(),
+    }
+    print(json.dumps(figures))
+
+
+def product_rate() -> float:
+    """Return what a bf16 matrix product reaches here, in GFLOP/s, at its best of 7."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    work, times = product_work(torch.bfloat16, device), list[float]()
+    for _ in range(8):
+        started = perf_counter()
+        work()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        times.append(perf_counter() - started)
+    return 2 * PRODUCT**3 / min(times[1:]) / 1e9
+
+
+def main() -> None:
+    args = parse()
+    if args.one:
+        run_once(args)
+        return
+    lines, rows = list[dict[str, Any]](), list[list[object]]()
+    for seed in args.seeds:
+        words: list[str | Path] = [__file__, args.recipe, "--one", "--seeds", str(seed)]
+        words += ["--views", args.views, *(["--data", args.data] if args.data else [])]
+        found = fresh(words)
+        lines.append({"what": f"{args.recipe}, seed {seed}, views {args.views}", "figures": found})
+        rows.append(
+            [seed, f"{100 * found['top1']:.2f} %", f"{100 * found['top1_without_views']:.2f} %"]
+            + [f"{found[key]:.1f} s" for key in ("wall_s", "before_first_step_s", "judging_s")]
+            + [f"{found['product_gflop_per_s']:.0f}"]
+        )
+        print(f"seed {seed}: {rows[-1][1]} after {rows[-1][3]}", file=sys.stderr, flush=True)
+    text = told(args, [line["figures"] for line in lines], rows)
+    print(text)
+    if args.record:
+        keep(Path(args.recipe).stem, text, lines, args.seeds[0])
+
+
+def told(args: argparse.Namespace, found: list[dict[str, Any]], rows: list[list[object]]) -> str:
+    """Return the table of seeds, and what they make together."""
+    columns = ["seed", f"top-1, views {args.views}", "one view", "wall", "before first step"]
+    top1, wall = ([one[key] for one in found] for key in ("top1", "wall_s"))
+    spread = f", sd {100 * stdev(top1):.2f}" if len(top1) > 1 else " (a single run)"
+    end = f"{100 * mean(top1):.2f} % on official val after {mean(wall):.1f} s on average"
+    asked = "" if args.threshold is None else f"; {args.threshold} % asked"
+    title = f"{args.recipe}: {end}, {len(found)} seeds{spread}{asked}"
+    return "\n".join([title, "", table([*columns, "judging", "GFLOP/s of the product"], rows)])
+
+
+if __name__ == "__main__":
+    main()
