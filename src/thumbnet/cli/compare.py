@@ -22,7 +22,8 @@ CLASSES_SHOWN = 5
 def compare(
     runs: Annotated[list[str], typer.Argument(help="Two or more runs or model folders.")],
     split: Annotated[
-        str | None, typer.Option(help="train or val [what the first run's protocol reports].")
+        str | None,
+        typer.Option(help="train or val (default: what the first run's protocol reports)."),
     ] = None,
     data: DataOption = None,
     weights: WeightsOption = "best",

@@ -32,7 +32,7 @@ def replay(
     run: Annotated[str, typer.Argument(help="A run that is over: its name or path.")],
     data: DataOption = None,
     out_folder: Annotated[
-        Path | None, typer.Option("--out", help="The new run's folder [runs/<recipe>.N].")
+        Path | None, typer.Option("--out", help="The new run's folder (default: runs/<recipe>.N).")
     ] = None,
 ) -> None:
     """Train a run once more, with all that a hand did to it, and compare the weights."""

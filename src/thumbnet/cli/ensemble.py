@@ -33,7 +33,8 @@ def ensemble(
         Literal["logits", "probs"], typer.Option(help="What is averaged.")
     ] = "logits",
     share: Annotated[
-        list[float] | None, typer.Option(help="How much each counts, in their order [alike].")
+        list[float] | None,
+        typer.Option(help="How much each counts, in their order (default: alike)."),
     ] = None,
     greedy: Annotated[
         bool, typer.Option("--greedy", help="Choose members on the watched images.")

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 Weights = Literal["best", "last"]
 WeightsOption = Annotated[Weights, typer.Option(help="Those of the best or of the last epoch.")]
-DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps [the fastest].")]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda or mps (default: the fastest).")]
 CHUNK = 256
 
 
 def evaluate(
     run: Annotated[str, typer.Argument(help="A run, or a model folder.")],
     split: Annotated[
-        str | None, typer.Option(help="train or val [what the run's protocol reports].")
+        str | None, typer.Option(help="train or val (default: what the run's protocol reports).")
     ] = None,
     data: DataOption = None,
     weights: WeightsOption = "best",
@@ -34,7 +34,7 @@ def evaluate(
         str, typer.Option(help="Average over one, flip, shifts, crops or ten-crop.")
     ] = "one",
     image_size: Annotated[
-        list[int] | None, typer.Option(help="In px; may be given several times [its own].")
+        list[int] | None, typer.Option(help="In px; may be given several times (default: its own).")
     ] = None,
     by_class: Annotated[
         Path | None, typer.Option(help="Write precision, recall and F1 of each class, as CSV.")

@@ -39,7 +39,7 @@ def list_(num_classes: ClassesOption = 200) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="A network's name.")],
     image_size: Annotated[
-        int | None, typer.Option(help="Side of the images in px [default: the network's, or 64].")
+        int | None, typer.Option(help="Side of the images in px (default: the network's, or 64).")
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Images a step, for the memory.")] = 128,
     num_classes: ClassesOption = 200,

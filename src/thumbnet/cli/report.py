@@ -14,12 +14,14 @@ from thumbnet.cli.train import DataOption
 
 def report(
     runs: Annotated[
-        list[str] | None, typer.Argument(help="Runs to show [all under runs/].")
+        list[str] | None, typer.Argument(help="Runs to show (default: all under runs/).")
     ] = None,
     data: DataOption = None,
     results: Annotated[
         Path | None,
-        typer.Option(help="Figures of trained rows [benchmarks/results/runs.jsonl, if there]."),
+        typer.Option(
+            help="Figures of trained rows (default: benchmarks/results/runs.jsonl, if there)."
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="A file.")] = Path("report.html"),
     no_images: Annotated[

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 def reproduce(
     name: Annotated[
-        str | None, typer.Argument(help="A source (zheng2018) or a recipe [every published row].")
+        str | None,
+        typer.Argument(help="A source (zheng2018) or a recipe (default: every published row)."),
     ] = None,
     data: DataOption = None,
     dry_run: Annotated[
@@ -32,9 +33,12 @@ def reproduce(
         float | None, typer.Option(min=0, help="Of this machine, for the money column.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="The file of a pretrained row's weights [downloaded].")
+        Path | None,
+        typer.Option(help="The file of a pretrained row's weights (default: downloaded)."),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps [the fastest].")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or mps (default: the fastest).")
+    ] = None,
 ) -> None:
     """Train published rows, cheapest first, and put the figures side by side; can be resumed."""
     from thumbnet.cli.live import LiveTraining

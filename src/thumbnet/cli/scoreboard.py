@@ -21,11 +21,11 @@ ChallengeOption = Annotated[
 ]
 TokenOption = Annotated[
     str | None,
-    typer.Option(help="Your team's [THUMBNET_TOKEN, else the token file]."),
+    typer.Option(help="Your team's (default: THUMBNET_TOKEN, else the token file)."),
 ]
 TokenFileOption = Annotated[
     Path | None,
-    typer.Option(help="A file only you can read [~/.config/thumbnet/token]."),
+    typer.Option(help="A file only you can read (default: ~/.config/thumbnet/token)."),
 ]
 HttpOption = Annotated[
     bool, typer.Option("--allow-http", help="Send the token unencrypted over a network.")

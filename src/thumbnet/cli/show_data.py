@@ -23,7 +23,7 @@ def augment(
     data: DataOption = None,
     count: Annotated[int, typer.Option(min=1, max=30, help="Images.")] = 6,
     phase: Annotated[
-        int | None, typer.Option(min=1, help="A phase by number [the last that augments].")
+        int | None, typer.Option(min=1, help="A phase by number (default: the last that augments).")
     ] = None,
     output: OutputOption = None,
     svg: SvgOption = False,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OutputOption = Annotated[
-    Path | None, typer.Option("-o", "--output", help="A file, .png or .svg [RUN/plots/].")
+    Path | None, typer.Option("-o", "--output", help="A file, .png or .svg (default: RUN/plots/).")
 ]
 SvgOption = Annotated[bool, typer.Option("--svg", help="Write an SVG too.")]
 

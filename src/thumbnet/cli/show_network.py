@@ -24,13 +24,13 @@ ImageArgument = Annotated[
     str, typer.Argument(help="An image file, or the name of an image in the run's data.")
 ]
 ClassOption = Annotated[
-    str | None, typer.Option("--class", help="A class's id or name [the predicted one].")
+    str | None, typer.Option("--class", help="A class's id or name (default: the predicted one).")
 ]
 
 
 def filters(
     run: RunArgument,
-    layer: Annotated[str | None, typer.Option(help="A convolution [the first].")] = None,
+    layer: Annotated[str | None, typer.Option(help="A convolution (default: the first).")] = None,
     second: Annotated[bool, typer.Option("--second", help="The second convolution.")] = False,
     weights: WeightsOption = "best",
     output: OutputOption = None,
@@ -112,7 +112,9 @@ def saliency(
 def cam(
     run: RunArgument,
     image: ImageArgument,
-    layer: Annotated[str | None, typer.Option(help="A layer with maps [the last].")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="A layer with maps (default: the last).")
+    ] = None,
     class_: ClassOption = None,
     data: DataOption = None,
     weights: WeightsOption = "best",

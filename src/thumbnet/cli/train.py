@@ -23,7 +23,7 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A recipe's name, or a YAML file.")],
     data: DataOption = None,
     out_folder: Annotated[
-        Path | None, typer.Option("--out", help="The run folder [runs/<recipe>].")
+        Path | None, typer.Option("--out", help="The run folder (default: runs/<recipe>).")
     ] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Lengthen or shorten the whole recipe to this.")
@@ -37,9 +37,11 @@ def train(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="The file of a pretrained recipe's weights [downloaded]."),
+        typer.Option(help="The file of a pretrained recipe's weights (default: downloaded)."),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda or mps [the fastest].")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or mps (default: the fastest).")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Override a key: training.batch_size=64.")
     ] = None,
