@@ -19,6 +19,7 @@ PAGES = {
     "admin": ("/", "/admin", "/admin/teams/team-16"),
 }
 SERIOUS = {"serious", "critical"}
+FITS = "lists => lists.every(list => list.scrollWidth <= list.parentElement.clientWidth)"
 
 
 def walk(full_site: Site, full_url: str, visit: Visit, **options: object) -> Iterator[Visitor]:
@@ -46,6 +47,7 @@ def test_no_page_is_wider_than_its_window_or_blocks_its_own_parts(
 ) -> None:
     for visitor in walk(full_site, full_url, visit, viewport=viewport):
         assert visitor.overflow() == 0, visitor.page.url
+        assert visitor.page.locator(".flow").evaluate_all(FITS), visitor.page.url
         known = [text for text in visitor.complaints if "404" not in text]
         assert known == [], visitor.page.url
 

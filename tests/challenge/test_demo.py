@@ -8,6 +8,7 @@ from tests.cli.driver import Thumbnet
 
 from thumbnet.challenge.demo import Demo, make_demo
 from thumbnet.challenge.operate import open_store, status_of
+from thumbnet.challenge.settings import load_settings
 from thumbnet.data.packed import PackedDataset
 from thumbnet.data.synthetic import synthesize
 
@@ -86,4 +87,5 @@ def test_command_serves_and_opens_the_board(
     said = thumbnet("challenge", "demo", "--port", "8123", "--no-open")
     assert said.status == 0, said.err
     assert "http://127.0.0.1:8123" in said.out
+    assert load_settings(Path("challenge-demo")).public_url == "http://127.0.0.1:8123"
     assert (served["host"], served["port"]) == ("127.0.0.1", 8123)

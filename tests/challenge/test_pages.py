@@ -87,15 +87,15 @@ def test_the_board_counts_down_also_where_no_script_does(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "words"),
+    ("state", "words", "slot"),
     [
-        ("planned", "The challenge has not begun"),
-        ("frozen", "The board is frozen"),
-        ("closed", "The challenge is closed"),
-        ("revealed", "Final result"),
+        ("planned", "The challenge has not begun", "1:00:00"),
+        ("frozen", "The board is frozen", "none while it is frozen"),
+        ("closed", "The challenge is closed", "none: the challenge is over"),
+        ("revealed", "Final result", "none: the challenge is over"),
     ],
 )
-def test_a_banner_tells_the_state(site: Site, state: str, words: str) -> None:
+def test_a_banner_tells_the_state(site: Site, state: str, words: str, slot: str) -> None:
     site.enter("blue", 0.5)
     if state == "planned":
         site.clock.now = RULES.opens - HOUR
@@ -108,6 +108,7 @@ def test_a_banner_tells_the_state(site: Site, state: str, words: str) -> None:
     text = site.client().get("/").text
     assert words in text
     assert ("Final score" in text) == (state == "revealed")
+    assert f"Next slot {slot}" in plain(site.team_client("red").get("/teams/red").text)
 
 
 def test_a_team_sees_its_history_and_others_its_best_only(site: Site) -> None:

@@ -32,13 +32,13 @@ class Facts:
 def facts(challenge: Challenge, board: Board) -> Facts:
     """Say when the challenge opens, closes or closed, and how many take part."""
     rules, revealed = challenge.rules, board.state == "revealed"
-    heading, until, word, since = "Closed", None, "closed", rules.closes
+    heading, until, word, since = "State", None, "closed", rules.closes
     if board.state == "planned":
         heading, until = "Opens in", rules.opens
     elif board.state in {"open", "frozen"}:
         heading, until = "Closes in", rules.closes
     elif revealed:
-        heading, word, since = "Ended", "revealed", challenge.revealed_at or rules.closes
+        word, since = "revealed", challenge.revealed_at or rules.closes
     return Facts(
         heading=heading,
         until=until,

@@ -55,7 +55,8 @@ def demo(
     from thumbnet.challenge.demo import make_demo
     from thumbnet.data.synthetic import synthesize
 
-    made = make_demo(folder, synthesize())
+    address = f"http://127.0.0.1:{port}"
+    made = make_demo(folder, synthesize(), public_url=address)
     out.print(f"{folder}: a demo of {made.made.num_images:,} hidden images")
     out.print(f"admin password: {made.made.password}")
     for name, token in made.tokens.items():
@@ -63,7 +64,6 @@ def demo(
     if not serve_:
         out.print(f"next: thumbnet challenge serve {folder}")
         return
-    address = f"http://127.0.0.1:{port}"
     out.print(f"the board: {address}  (Ctrl-C ends; rm -r {folder} removes it)")
     if open_:
         timer = threading.Timer(1.5, webbrowser.open, [address])
