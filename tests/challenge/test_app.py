@@ -195,6 +195,15 @@ def test_an_unchanged_board_is_not_sent_again(client: Client) -> None:
         assert (again.status_code, again.content) == (304, b"")
 
 
+def test_what_reads_need_is_found_without_a_thread(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hop to a thread and back costs more than all the rest of reading the board."""
+    monkeypatch.setattr("fastapi.dependencies.utils.run_in_threadpool", None)
+    for path in ("/", "/board", f"{API}/board", f"{API}/challenge"):
+        assert client.get(path).status_code == 200
+
+
 def test_the_bundle(site: Site, client: Client) -> None:
     assert client.get("/bundle.zip").status_code == 404
     with zipfile.ZipFile(site.settings.bundle, "w") as archive:

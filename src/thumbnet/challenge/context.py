@@ -174,7 +174,11 @@ def server_of(request: Request) -> Server:
     return server
 
 
-ServerDep = Annotated[Server, Depends(server_of)]
+async def _server(request: Request) -> Server:
+    return server_of(request)  # async: else FastAPI would call it in a thread, at each request
+
+
+ServerDep = Annotated[Server, Depends(_server)]
 
 
 async def visit_of(request: Request) -> Visit:
