@@ -155,11 +155,16 @@ def csrf_of(client: Client, path: str) -> str:
 def open_site(
     folder: Path, seed: int = 0, rules: Rules = RULES, **settings: object
 ) -> Iterator[Site]:
-    """Open a challenge in a folder."""
+    """Open a challenge in a folder, or in the database that `database_url` names."""
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(blank_database(seed, rules), folder / "challenge.db")
-    made = Settings.model_validate({"folder": folder, "secret_key": SECRET, **settings})
-    clock = Clock()
+    clock, made = (
+        Clock(),
+        Settings.model_validate({"folder": folder, "secret_key": SECRET, **settings}),
+    )
+    if made.database_url:
+        create_challenge(made.url, rules, truth(seed), PASSWORD, Clock(RULES.opens))
+    else:
+        shutil.copy(blank_database(seed, rules), folder / "challenge.db")
     store = Store(
         made.url,
         clock,
