@@ -11,7 +11,16 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "thumbnet"
 
 LAYERS = (  # from the bottom; a room is a folder or a file of src/thumbnet
-    {"effects", "errors", "recipe", "predictions", "scoring", "significance", "version"},
+    {
+        "effects",
+        "errors",
+        "live",
+        "recipe",
+        "predictions",
+        "scoring",
+        "significance",
+        "version",
+    },
     {"data", "augment", "models", "optim", "recipes"},
     {"build", "checkpoint", "ensemble_model", "model_folder", "runs"},
     {"training", "evaluation", "visualize", "inference"},
@@ -32,8 +41,8 @@ ANY_IMPORT_ALLOWED = {"thumbnet", "thumbnet.__main__"}  # the doors of the packa
 
 FORBIDDEN = {"torchvision", "timm", "torchmetrics"}
 TORCH_FREE_ROOMS = {
-    "effects", "errors", "recipe", "predictions", "scoring", "significance", "version", "data",
-    "challenge",
+    "effects", "errors", "live", "recipe", "predictions", "scoring", "significance", "version",
+    "data", "challenge",
 }  # fmt: skip
 TORCH_ALLOWED = {"thumbnet.data.loader"}
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 from tests.browser.conftest import DESKTOP, PHONE, Visit
 from tests.browser.test_looks import serious
+from tests.challenge.serving import served
+from tests.cli.test_report_watch import end_epoch
 
 from thumbnet.report.page import make_page
+from thumbnet.report.watch import Watched, create_app
 from thumbnet.runs import RunFolder
 
 
@@ -36,3 +43,45 @@ def test_axe_finds_nothing_serious_in_the_report(address: str, visit: Visit, axe
     for scheme in ("light", "dark"):
         page = visit(address, viewport=PHONE, color_scheme=scheme).open("")
         assert serious(page, axe) == {}
+
+
+@pytest.fixture
+def run(trained: RunFolder, tmp_path: Path) -> RunFolder:
+    return RunFolder(Path(shutil.copytree(trained.path, tmp_path / "quick")))
+
+
+@pytest.fixture
+def live_url(run: RunFolder) -> Iterator[str]:
+    runs = [str(run.path)]
+    make = partial(make_page, runs, with_images=False)
+    with served(create_app(Watched(runs, lambda version: make(live=version)))) as url:
+        yield url
+
+
+def test_a_live_page_follows_an_epoch_without_a_reload(
+    live_url: str, run: RunFolder, visit: Visit
+) -> None:
+    visitor = visit(live_url)
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
+    page = visitor.open("/")
+    facts = page.locator("#run-1 dl").first
+    expect(page.locator("#news")).to_contain_text("follows", timeout=60_000)
+    expect(facts).to_contain_text("4 epochs")
+    page.click("summary")
+    page.evaluate("window.mark = 1")
+    end_epoch(run)
+    expect(facts).to_contain_text("5 epochs", timeout=60_000)
+    assert page.evaluate("window.mark") == 1
+    assert page.evaluate("document.querySelector('details').open")
+    assert [*page.locator("main > section").evaluate_all("all => all.map(one => one.id)")] == [
+        "summary", "rows", "comparison", "run-1",
+    ]  # fmt: skip
+    assert all(url.startswith((live_url, "data:")) for url in asked)
+    assert visitor.complaints == []
+
+
+def test_without_scripts_a_live_page_is_the_plain_one(live_url: str, visit: Visit) -> None:
+    page = visit(live_url, java_script_enabled=False).open("/")
+    assert "4 epochs" in page.inner_text("#run-1 dl")
+    assert page.inner_text("#news") == ""

@@ -499,9 +499,7 @@ def test_serve(challenge: Path, workers: int) -> None:
 def test_without_the_servers_packages_it_says_what_to_install(
     thumbnet: Thumbnet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from thumbnet.cli import challenge
-
-    monkeypatch.setattr(challenge, "find_spec", lambda _: None)
+    monkeypatch.setattr("thumbnet.cli.extras.find_spec", lambda _: None)
     said = thumbnet("challenge", "status", "somewhere")
     assert said.status == 2
     assert "pip install 'thumbnet[server]'" in said.err

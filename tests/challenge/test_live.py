@@ -16,7 +16,7 @@ import pytest
 from tests.challenge.serving import served
 from tests.challenge.site import Site, labels_file, open_site
 
-from thumbnet.challenge.live import EventStream, Live, Stamp
+from thumbnet.live import EventStream, Live, Stamp
 
 EVENTS = "/api/v1/events"
 

@@ -1,5 +1,6 @@
 """The page of a report: whole, self-contained, honest of what is missing, and what is refused."""
 
+import html
 import json
 import re
 import shutil
@@ -7,12 +8,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from tests.cli.driver import QUICK_ENGINE, Thumbnet
 
 from thumbnet.data.packed import PackedDataset
+from thumbnet.ensembles.make import make_ensemble
 from thumbnet.recipes.registry import load_recipe
+from thumbnet.report import page as report_page
 from thumbnet.report.measured import Measured
 from thumbnet.report.page import make_page
+from thumbnet.report.pictures import Drawing, fit
 from thumbnet.report.table import published_rows
 from thumbnet.runs import RunFolder
 from thumbnet.training.session import train
@@ -157,4 +162,102 @@ def test_an_unknown_run_is_refused(thumbnet: Thumbnet) -> None:
     said = thumbnet("report", "nowhere")
     assert said.status == 2
     assert "no run 'nowhere'" in said.err
+    assert not Path("report.html").exists()
+
+
+@pytest.fixture
+def model(run: RunFolder, tmp_path: Path) -> Path:
+    """A model folder that lies alone."""
+    return Path(shutil.copytree(run.weights("best"), tmp_path / "model"))
+
+
+def test_a_model_folder_has_all_but_its_training(model: Path, tiny: PackedDataset) -> None:
+    page = make_page([str(model)], data=tiny)
+    read(page)
+    headings = re.findall(r"<h3>([^<]+)</h3>", page)
+    assert {"Calibration", "Confusions", "Hardest images", "First-layer filters"} <= set(headings)
+    assert "Training curves" not in headings
+    assert "model folder; it keeps no record of its training" in page
+    assert "Left out" not in page
+    assert f"thumbnet evaluate {model}" in page
+    assert "thumbnet replay" not in page
+
+
+def test_an_ensemble_stands_beside_its_members(
+    run: RunFolder, model: Path, tiny: PackedDataset
+) -> None:
+    both = model.with_name("both")
+    make_ensemble([str(run.path), str(model)], both, tiny, shares=(3.0, 1.0))
+    page = make_page([str(run.path), str(both)], data=tiny, with_images=False)
+    read(page)
+    assert "ensemble of 2;" in page
+    assert "thumbnet_quick, share 0.750" in page
+    assert page.count("not told apart") == 1  # judged on the same images, so compared
+
+
+def test_the_weights_of_a_run_are_named_with_it(run: RunFolder, tiny: PackedDataset) -> None:
+    found = [str(run.weights(which)) for which in ("best", "last")]
+    page = make_page(found, data=tiny, with_images=False)
+    assert page.count(f'">{html.escape(run.name)}, ') == 3 * 2  # link, heading, table
+    assert "protocol holdout" in page
+
+
+@pytest.mark.parametrize("kind", ["cut", "no config", "no weights", "no json"])
+def test_a_corrupted_model_folder_is_refused(model: Path, thumbnet: Thumbnet, kind: str) -> None:
+    config, weights = model / "config.json", model / "model.safetensors"
+    if kind == "cut":
+        weights.write_bytes(weights.read_bytes()[:-9])
+    elif kind == "no json":
+        config.write_text("{")
+    else:
+        (config if kind == "no config" else weights).unlink()
+    said = thumbnet("report", model)
+    assert said.status == 2
+    assert str(model) in said.err.replace("\n", "")
+    assert not Path("report.html").exists()
+
+
+def test_data_of_other_classes_leaves_the_figures_out(model: Path, other: PackedDataset) -> None:
+    page = make_page([str(model)], data=other)
+    read(page)
+    assert "Left out:</strong> no figures" in page
+    assert "only the network knows" in page
+
+
+def test_runs_share_the_room_for_pictures(
+    run: RunFolder, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [str(shutil.copytree(run.path, tmp_path / f"run {i}")) for i in range(2)]
+    room = int(1.3 * len(page.encode()))
+    monkeypatch.setattr(report_page, "LARGEST", room)
+    both = make_page(runs)
+    assert len(both.encode()) <= room
+    assert both.count("<img ") > 2 * page.count("<img ")  # coarser, all there, and the comparison
+    assert "Left out" not in both
+
+
+def test_pictures_without_room_are_left_out_by_name() -> None:
+    figures = [Figure(figsize=(side, side)) for side in (1, 3)]
+    for figure in figures:
+        figure.subplots().plot([0, 1], [1, 0])
+    drawings = [Drawing(name, "", one) for name, one in zip("ab", figures, strict=True)]
+    fine, missing = fit(drawings, 10**6)
+    assert ([one.heading for one in fine], missing) == (["a", "b"], [])
+    assert all(one.address.startswith("data:image/svg") for one in fine)
+    size = sum(len(one.address) for one in fine)
+    coarse, missing = fit(drawings, size - 1)
+    assert ([one.heading for one in coarse], missing) == (["a", "b"], [])
+    assert all(one.address.startswith("data:image/png") for one in coarse)
+    kept, missing = fit(drawings, 3000)
+    assert ([one.heading for one in kept], missing) == (["a"], ["b"])
+    assert fit(drawings, 1) == ([], ["b", "a"])
+
+
+def test_text_that_is_too_large_is_refused(
+    run: RunFolder, thumbnet: Thumbnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_page, "LARGEST", 1000)
+    said = thumbnet("report", run.path)
+    assert said.status == 2
+    assert "name fewer runs" in said.err
     assert not Path("report.html").exists()

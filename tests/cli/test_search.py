@@ -75,7 +75,7 @@ def test_without_optuna_it_names_the_extra(
     def hide(name: str, package: str | None = None) -> Any:
         return None if name == "optuna" else real(name, package)
 
-    monkeypatch.setattr("thumbnet.cli.search.find_spec", hide)
+    monkeypatch.setattr("thumbnet.cli.extras.find_spec", hide)
     said = thumbnet("search", "thumbnet/quick", "--space", LR)
     assert said.status == 2
     assert "pip install 'thumbnet[tune]'" in said.err

@@ -11,11 +11,11 @@ from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
 from thumbnet.challenge.entities import Board, Challenge
-from thumbnet.challenge.live import Live, Stamp
 from thumbnet.challenge.picture import board_view
 from thumbnet.challenge.rendering import METRIC_WORDS, facts
 from thumbnet.challenge.routes.answers import BoardAnswer
 from thumbnet.challenge.store import Store
+from thumbnet.live import Live, Stamp
 
 REDRAW_AFTER = timedelta(seconds=20)  # it says how long is left, also where no script counts down
 FRAGMENT_URL, EVENTS_URL = "/board", "/api/v1/events"

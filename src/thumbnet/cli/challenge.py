@@ -3,7 +3,6 @@
 import json
 from datetime import timedelta
 from enum import StrEnum
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from thumbnet.cli import challenge_records, challenge_serve, challenge_times
 from thumbnet.cli.challenge_teams import ACTOR, FolderArgument, team_app, token_app
+from thumbnet.cli.extras import needs
 from thumbnet.cli.moment import MomentOption, parse_moment
 from thumbnet.cli.output import err, out
 from thumbnet.errors import SubmissionError
@@ -44,11 +44,7 @@ SERVER = ("fastapi", "sqlalchemy", "alembic", "argon2")
 @app.callback()
 def needs_server() -> None:
     """Run a challenge: hidden labels, one entry per quota, a live board."""
-    missing = [name for name in SERVER if find_spec(name) is None]
-    if missing:
-        raise SubmissionError(
-            f"a challenge takes {', '.join(missing)}; install them: pip install 'thumbnet[server]'"
-        )
+    needs("a challenge", "server", *SERVER, error=SubmissionError)
 
 
 class Part(StrEnum):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from thumbnet.cli.duration import format_duration, parse_duration
+from thumbnet.cli.extras import needs
 from thumbnet.cli.judge import DeviceOption
 from thumbnet.cli.output import err, make_table, out
 from thumbnet.cli.train import DataOption
-from thumbnet.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,8 +81,7 @@ def search(
     the study's folder. The same command goes on where Ctrl-C, a kill or a time budget ended
     one; on several machines with one --storage it shares the work.
     """
-    if find_spec("optuna") is None:
-        raise RecipeError("a search takes optuna; install it: pip install 'thumbnet[tune]'")
+    needs("a search", "tune", "optuna")
     from thumbnet.cli.live import LiveTraining
     from thumbnet.cli.progress import bar
     from thumbnet.data.sources import load_dataset

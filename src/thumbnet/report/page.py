@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -10,18 +11,20 @@ from thumbnet.data.packed import PackedDataset
 from thumbnet.data.progress import Progress
 from thumbnet.errors import DataError
 from thumbnet.evaluation.compare import Pair, compare
+from thumbnet.model_folder import CONFIG, WEIGHTS
 from thumbnet.predictions import replaced
 from thumbnet.report.measured import Measured, is_unchanged, without_repeats
-from thumbnet.report.pictures import Picture, chart
+from thumbnet.report.pictures import Drawing, Picture, fit
 from thumbnet.report.table import NUM_CLASSES, own_rows, published_rows
-from thumbnet.report.view import RunView, view_run
-from thumbnet.runs import RunFolder, find_run, list_runs
+from thumbnet.report.view import RunView, view_model, view_run
+from thumbnet.runs import RunFolder, find_run, list_runs, run_around
 from thumbnet.version import __version__
 from thumbnet.visualize.pareto import Point, draw_pareto
 from thumbnet.visualize.style import PALETTE
 
 HERE = Path(__file__).parent
-LARGEST = 5 * 2**20
+LARGEST = 5 * 2**20  # bytes of a page
+SPARE = 2**16  # of these, for what is said of pictures left out
 
 
 @dataclass
@@ -31,7 +34,8 @@ class Group:
     judged_on: str
     runs: list[RunView] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
-    costs: Picture | None = None
+    drawings: list[Drawing] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
 
 
 def make_page(
@@ -40,42 +44,66 @@ def make_page(
     data: PackedDataset | str | None = None,
     *,
     with_images: bool = True,
+    live: int | None = None,
     progress: Progress | None = None,
 ) -> str:
-    """Return the page of these runs, or of all under `runs/`, as HTML that needs no other file.
+    """Return the page of these runs and model folders, or of all runs under `runs/`, as HTML.
 
-    Raises: CheckpointError for an unknown or damaged run; DataError where it grows too large
+    It needs no other file, but for the script of a live page, whose version is `live`; on that a
+    run is judged only when nobody trains it any more. Pictures are drawn as finely as a page of
+    5 MiB allows for so many.
+
+    Raises: CheckpointError for an unknown or damaged run or model folder; DataError where the
+        text alone grows too large
     """
-    folders = _folders(runs)
+    folders = find_folders(runs)
     views = []
     for number, (title, folder) in enumerate(folders.items()):
         if progress is not None:
             progress(number, len(folders), title)
-        views.append(view_run(folder, title, data, with_images))
+        if isinstance(folder, RunFolder):
+            views.append(view_run(folder, title, data, with_images, live is not None))
+        else:
+            views.append(view_model(folder, title, data, with_images))
     measured = without_repeats([*results, *_of_runs(views)])
     judged = [view for view in views if view.evaluation is not None]
     best = max(judged, key=lambda view: view.evaluation.scores.top1 if view.evaluation else 0,
                default=None)  # fmt: skip
-    page = (
-        _environment()
-        .get_template("page.html")
-        .render(
-            views=views,
-            best=best,
-            groups=_groups(judged),
-            rows=published_rows(measured),
-            own_rows=own_rows(measured),
-            style=(HERE / "templates" / "style.css").read_text(encoding="utf-8"),
-            version=__version__,
-            with_images=with_images,
-        )
+    groups = _groups(judged)
+    render = partial(
+        _environment().get_template("page.html").render,
+        views=views,
+        best=best,
+        groups=groups,
+        rows=published_rows(measured),
+        own_rows=own_rows(measured),
+        style=(HERE / "templates" / "style.css").read_text(encoding="utf-8"),
+        version=__version__,
+        with_images=with_images,
+        live=live,
     )
+    _share_out(LARGEST - SPARE - len(render().encode()), views, groups)
+    page = render()
     if len(page.encode()) > LARGEST:
         raise DataError(
-            f"the page of {len(views)} runs takes {len(page.encode()) / 2**20:.1f} MiB, over "
-            f"{LARGEST // 2**20}; name fewer runs, or leave the photographs out with --no-images"
+            f"the text alone of a page of {len(views)} runs takes {len(page.encode()) / 2**20:.1f} "
+            f"MiB, over {LARGEST // 2**20}; name fewer runs"
         )
     return page
+
+
+def _share_out(num_bytes: int, views: Sequence[RunView], groups: Sequence[Group]) -> None:
+    """Draw all pictures within these bytes; what one does not need, the next may take."""
+    places: list[RunView | Group] = [*groups, *views]
+    for number, place in enumerate(places):
+        own = max(0, num_bytes) // (len(places) - number)
+        place.pictures, left_out = fit(place.drawings, own)
+        num_bytes -= sum(len(one.address) for one in place.pictures)
+        if left_out and isinstance(place, RunView):
+            place.missing.append(
+                f"{', '.join(left_out)}: the page would weigh more than {LARGEST // 2**20} MiB; "
+                "name fewer runs to see them"
+            )
 
 
 def write_page(page: str, path: Path) -> None:
@@ -87,15 +115,36 @@ def write_page(page: str, path: Path) -> None:
         file.write(page)
 
 
-def _folders(runs: Sequence[str]) -> dict[str, RunFolder]:
-    """Return the runs by a title that no two share."""
-    folders = [find_run(run) for run in runs] if runs else list_runs()
-    unique = {folder.path.resolve(): folder for folder in folders}
-    names = [folder.name for folder in unique.values()]
+def find_folders(runs: Sequence[str]) -> dict[str, RunFolder | Path]:
+    """Return runs and model folders, which are paths, by a title that no two share.
+
+    Raises: CheckpointError for one that is not there
+    """
+    found = [_find(run) for run in runs] if runs else list_runs()
+    unique = {_path(folder).resolve(): folder for folder in found}
+    names = [_name(folder) for folder in unique.values()]
     return {
-        folder.name if names.count(folder.name) == 1 else str(folder.path): folder
+        str(_path(folder)) if names.count(_name(folder)) > 1 else _name(folder): folder
         for folder in unique.values()
     }
+
+
+def _find(run: str) -> RunFolder | Path:
+    """Return a model folder by its path, also one that lacks a file, else a run."""
+    path = Path(run)
+    is_model = any((path / file).is_file() for file in (CONFIG, WEIGHTS))
+    return path if is_model else find_run(run)
+
+
+def _path(folder: RunFolder | Path) -> Path:
+    return folder.path if isinstance(folder, RunFolder) else folder
+
+
+def _name(folder: RunFolder | Path) -> str:
+    """Return a run's or folder's own name; a run's weights are named with it."""
+    own = _path(folder).resolve().name
+    around = run_around(folder) if isinstance(folder, Path) else None
+    return own if around is None else f"{around.path.name}, {own}"
 
 
 def _of_runs(views: Sequence[RunView]) -> list[Measured]:
@@ -103,7 +152,7 @@ def _of_runs(views: Sequence[RunView]) -> list[Measured]:
     found = []
     for view in views:
         held = view.evaluation
-        if held is None or view.ended not in {"finished", "early_stop"}:
+        if held is None or view.recipe is None or view.ended not in {"finished", "early_stop"}:
             continue
         if is_unchanged(view.recipe) and held.dataset.num_classes == NUM_CLASSES:
             seed, top1 = view.recipe.training.seed, held.scores.top1
@@ -124,11 +173,11 @@ def _groups(views: Sequence[RunView]) -> list[Group]:
             found = {view.title: view.evaluation for view in group.runs if view.evaluation}
             labels = next(iter(found.values())).labels
             group.pairs = compare({title: one.logits for title, one in found.items()}, labels)
-            group.costs = _costs(group)
+            group.drawings = [_costs(group)]
     return list(groups.values())
 
 
-def _costs(group: Group) -> Picture | None:
+def _costs(group: Group) -> Drawing:
     """Draw accuracy against parameters and training time, of at most as many as have colors."""
     points = []
     for view in group.runs[: len(PALETTE)]:
@@ -140,7 +189,7 @@ def _costs(group: Group) -> Picture | None:
             costs["training time, s"] = view.wall_s
         points.append(Point(view.title, held.scores.top1, ends.low, ends.high, costs))
     told = "top-1 with 95 % intervals; the figures stand in the table of runs"
-    return chart("Accuracy and what it costs", told, draw_pareto(points, group.judged_on))
+    return Drawing("Accuracy and what it costs", told, draw_pareto(points, group.judged_on))
 
 
 def _environment() -> Environment:

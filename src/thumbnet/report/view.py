@@ -1,11 +1,10 @@
-"""What the page says of one run: figures, tables and pictures, ready for the template."""
+"""What the page says of a run or a model folder: figures, tables, pictures for the template."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from shlex import join
 from typing import Any
-
-from matplotlib.figure import Figure
 
 from thumbnet.data.packed import PackedDataset
 from thumbnet.errors import CheckpointError, ThumbnetError
@@ -17,12 +16,14 @@ from thumbnet.evaluation.metrics import (
     most_confused,
     softmax,
 )
-from thumbnet.inference import Evaluation, evaluate, load_predictor
+from thumbnet.inference import Evaluation, evaluate, load_predictor, recipe_of
+from thumbnet.model_folder import TrainedModel, read_model
 from thumbnet.recipe import RecipeSpec
 from thumbnet.report.curve import curve_of
-from thumbnet.report.pictures import Picture, chart, photographs
+from thumbnet.report.pictures import Drawing, Picture
 from thumbnet.runs import RunFolder
 from thumbnet.significance import Interval, exact_interval
+from thumbnet.training.control import is_trained
 from thumbnet.visualize.calibration import draw_calibration
 from thumbnet.visualize.confusions import draw_confusions
 from thumbnet.visualize.curves import draw_curves
@@ -47,46 +48,85 @@ class ClassLine:
 
 @dataclass
 class RunView:
-    """A run as the page shows it; what is not known is None, and `missing` says why."""
+    """A run or model folder as the page shows it; what is not known is None or empty.
 
-    name: str
+    `missing` says why a part is not there; `drawings` become `pictures` once it is known how many
+    bytes there are for them.
+    """
+
     title: str
-    recipe: RecipeSpec
-    env: dict[str, Any]
+    recipe_name: str
+    recipe: RecipeSpec | None
     commands: list[str]
+    kind: str = "run"
+    env: dict[str, Any] = field(default_factory=dict)
+    members: list[str] = field(default_factory=list)
     num_epochs: int = 0
     wall_s: float | None = None
-    ended: str = "not ended"
+    ended: str = ""
     when: str = ""
     evaluation: Evaluation | None = None
     interval: Interval | None = None
     calibration: Calibration | None = None
     classes: list[ClassLine] = field(default_factory=list)
     confusions: list[tuple[str, str, int]] = field(default_factory=list)
+    drawings: list[Drawing] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
     @property
     def chosen_on_val(self) -> bool:
         """Whether the best epoch was chosen on the images it is reported on."""
-        return self.recipe.data.protocol == "official"
+        return self.recipe is not None and self.recipe.data.protocol == "official"
 
 
 def view_run(
-    folder: RunFolder, title: str, data: PackedDataset | str | None, with_images: bool
+    folder: RunFolder,
+    title: str,
+    data: PackedDataset | str | None,
+    with_images: bool,
+    live: bool = False,
 ) -> RunView:
     """Gather what is known of a run, judging it where its predictions are not stored yet.
+
+    Args: live: leave a run that is being trained the computer, and judge it when it has ended
 
     Raises: CheckpointError where the folder itself is damaged
     """
     recipe, env, last = folder.recipe(), folder.env(), folder.last_event()
-    view = RunView(folder.name, title, recipe, env, _commands(folder, env))
-    if last.get("event") == "ended":
-        view.ended = str(last.get("reason", "ended"))
+    view = RunView(title, recipe.name, recipe, _commands(folder, env), env=env)
+    view.ended = str(last.get("reason", "ended")) if last.get("event") == "ended" else "not ended"
     view.when = str(last.get("time", ""))[:16].replace("T", " ")
     _add(view, "curves", lambda: _curves(view, folder))
-    _add(view, "figures", lambda: _judge(view, folder, data, with_images))
-    _add(view, "filters", lambda: _filters(view, folder))
+    if live and is_trained(folder):
+        view.ended = "going on"
+        view.missing.append("no figures: the run is still going on; it is judged when it has ended")
+    else:
+        _add(view, "figures", lambda: _judge(view, folder.path, data, with_images))
+    _add(view, "filters", lambda: _filters(view, load_predictor(folder.path).trained))
+    return view
+
+
+def view_model(
+    path: Path, title: str, data: PackedDataset | str | None, with_images: bool
+) -> RunView:
+    """Gather what is known of a model folder, an ensemble's too: all but how it was trained.
+
+    Raises: CheckpointError where it is damaged
+    """
+    trained = read_model(path)
+    own = str(path)
+    commands = [join(["thumbnet", command, own]) for command in ("evaluate", "report")]
+    view = RunView(title, trained.recipe, recipe_of(path), commands, kind="model folder")
+    if trained.members:
+        view.kind = f"ensemble of {len(trained.members)}"
+        total = sum(member.weight for member in trained.members)
+        view.members = [
+            f"{member.architecture}, share {member.weight / total:.3f}"
+            for member in trained.members
+        ]
+    _add(view, "figures", lambda: _judge(view, path, data, with_images))
+    _add(view, "filters", lambda: _filters(view, trained))
     return view
 
 
@@ -115,13 +155,11 @@ def _curves(view: RunView, folder: RunFolder) -> None:
     view.num_epochs, view.wall_s = len(curve.epochs), last_wall_s(folder)
     best = 100 * max(curve.values["watch_top1"])
     told = f"{view.num_epochs} epochs; best watched top-1 {best:.2f} %"
-    view.pictures.append(chart("Training curves", told, draw_curves([curve])))
+    view.drawings.append(Drawing("Training curves", told, draw_curves([curve])))
 
 
-def _judge(
-    view: RunView, folder: RunFolder, data: PackedDataset | str | None, with_images: bool
-) -> None:
-    found = evaluate(folder.path, data=data)
+def _judge(view: RunView, path: Path, data: PackedDataset | str | None, with_images: bool) -> None:
+    found = evaluate(path, data=data)
     names, wnids = found.dataset.class_names, found.dataset.wnids
     scores, matrix = found.scores, confusion(found.logits, found.labels)
     view.evaluation = found
@@ -137,34 +175,31 @@ def _judge(
     view.confusions = [(names[a], names[b], count) for a, b, count in pairs]
     title = f"{view.title} on {found.judged_on}"
     judged = Judged(found.images, found.labels, softmax(found.logits), names)
-    drawn: list[tuple[str, str, Figure]] = [
-        ("Calibration", f"calibration error {100 * held.error:.2f} points", draw_calibration(
+    view.drawings += [
+        Drawing("Calibration", f"calibration error {100 * held.error:.2f} points", draw_calibration(
             held.confidence, held.accuracy, held.num_images, held.error, view.title)),
-        ("Best and worst classes", "recall of the classes at each end",
-         draw_classes(judged, title)),
-        ("Confusions", "the pairs are listed in the table", draw_confusions(
+        Drawing("Best and worst classes", "recall of the classes at each end",
+                draw_classes(judged, title)),
+        Drawing("Confusions", "the pairs are listed in the table", draw_confusions(
             matrix, pairs, names, title)),
     ]  # fmt: skip
-    view.pictures += [chart(*one) for one in drawn]
     if with_images:
-        view.pictures += [
-            photographs("Gallery and most confident wrong", "images right, wrong, and wrong but "
-                        "sure, with class and guess", draw_gallery(judged, title, NUM_GALLERY)),
-            photographs("Hardest images", "images whose own class is given the least probability",
-                        draw_hardest(judged, title, NUM_HARDEST)),
+        view.drawings += [
+            Drawing("Gallery and most confident wrong", "images right, wrong, and wrong but sure, "
+                    "with class and guess", draw_gallery(judged, title, NUM_GALLERY), True),
+            Drawing("Hardest images", "images whose own class is given the least probability",
+                    draw_hardest(judged, title, NUM_HARDEST), True),
         ]  # fmt: skip
 
 
-def _filters(view: RunView, folder: RunFolder) -> None:
-    model = load_predictor(folder.path).trained.model
-    stem = next(iter(convolutions(model).items()), None)
+def _filters(view: RunView, trained: TrainedModel) -> None:
+    stem = next(iter(convolutions(trained.model).items()), None)
     if stem is None:
         return  # a network without a convolution has no filters to show
     name, layer = stem
     told = f"{layer.out_channels} filters of {name}"
-    view.pictures.append(
-        photographs("First-layer filters", told, draw_filters(layer, name, view.title))
-    )
+    drawn = draw_filters(layer, name, view.title)
+    view.drawings.append(Drawing("First-layer filters", told, drawn, True))
 
 
 def _commands(folder: RunFolder, env: dict[str, Any]) -> list[str]:

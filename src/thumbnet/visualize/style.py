@@ -89,12 +89,12 @@ def cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
-def render(figure: Figure, kind: str) -> bytes:
+def render(figure: Figure, kind: str, dpi: float = DPI) -> bytes:
     """Return the bytes of a `png` or `svg` file; equal figures give equal bytes."""
     held = io.BytesIO()
     metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
     with look():
-        figure.savefig(held, format=kind, dpi=DPI, metadata=metadata)
+        figure.savefig(held, format=kind, dpi=dpi, metadata=metadata)
     return held.getvalue()
 
 

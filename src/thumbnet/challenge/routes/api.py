@@ -13,7 +13,6 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from thumbnet.challenge.context import Server, ServerDep, address_of
 from thumbnet.challenge.entities import Refusal, Team
-from thumbnet.challenge.live import EventStream
 from thumbnet.challenge.routes import upload
 from thumbnet.challenge.routes.answers import (
     BoardAnswer,
@@ -24,6 +23,7 @@ from thumbnet.challenge.routes.answers import (
     ReceiptAnswer,
     RefusalAnswer,
 )
+from thumbnet.live import EventStream
 
 router = APIRouter(prefix="/api/v1")
 files = APIRouter()

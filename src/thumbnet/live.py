@@ -1,4 +1,4 @@
-"""The live board: one look at the database a few times a second wakes all that listen."""
+"""Live pages: one look at what changes, a few times a second, wakes all that listen."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,10 +20,10 @@ HEADERS = [
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a shown board depends on: the version of the store, and which dates have passed."""
+    """What a shown page depends on: the version of its content, and which dates have passed."""
 
     version: int
-    phase: int
+    phase: int = 0
 
     def __str__(self) -> str:
         return f"{self.version}.{self.phase}"
@@ -113,26 +113,33 @@ class Live:
         while True:
             try:
                 await self.newest()
-            except Exception:  # a database that restarts: streams stay, and looking goes on
+            except Exception:  # a database that restarts, say: streams stay, and looking goes on
                 await asyncio.sleep(1.0)
             await asyncio.sleep(self._every_s)
 
 
 class EventStream(Response):
-    """The answer to a listener: an event `board` for each change, a comment as a heartbeat."""
+    """The answer to a listener: an event for each change, a comment as a heartbeat.
+
+    Args: event: what the events are called, after what they tell of
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, event: str = "board") -> None:
         super().__init__()
-        self._live = live
+        self._live, self._event = live, event
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one listener until it goes."""
         client = self._live.join()
         if client is None:
+            name = self._event
             refusal = JSONResponse(
-                {"reason": "busy", "message": "too many listeners; ask for the board instead"},
+                {
+                    "reason": "busy",
+                    "message": f"too many listeners; ask for the {name} instead",
+                },
                 status_code=503,
                 headers={"Retry-After": str(FULL_RETRY_S)},
             )
@@ -154,7 +161,7 @@ class EventStream(Response):
             stamp = await self._live.newest()
             if stamp != told:
                 told = stamp
-                await _send(send, f"event: board\nid: {stamp}\ndata: {stamp.version}\n\n")
+                await _send(send, f"event: {self._event}\nid: {stamp}\ndata: {stamp.version}\n\n")
             try:
                 async with asyncio.timeout(self._live.heartbeat_s):
                     await client.wake.wait()
