@@ -51,6 +51,11 @@ class RunFolder:
         return self.path / "log.txt"
 
     @property
+    def tensorboard(self) -> Path:
+        """Events for TensorBoard, where the run was begun with them."""
+        return self.path / "tensorboard"
+
+    @property
     def state_file(self) -> Path:
         """What resume starts from."""
         return self.path / "state" / "last.safetensors"

@@ -62,6 +62,7 @@ def test_a_live_page_follows_an_epoch_without_a_reload(
     live_url: str, run: RunFolder, visit: Visit
 ) -> None:
     visitor = visit(live_url)
+    visitor.page.set_default_timeout(60_000)  # the page is made when it is asked for
     asked: list[str] = []
     visitor.page.on("request", lambda request: asked.append(request.url))
     page = visitor.open("/")
@@ -82,6 +83,8 @@ def test_a_live_page_follows_an_epoch_without_a_reload(
 
 
 def test_without_scripts_a_live_page_is_the_plain_one(live_url: str, visit: Visit) -> None:
-    page = visit(live_url, java_script_enabled=False).open("/")
+    visitor = visit(live_url, java_script_enabled=False)
+    visitor.page.set_default_timeout(60_000)
+    page = visitor.open("/")
     assert "4 epochs" in page.inner_text("#run-1 dl")
     assert page.inner_text("#news") == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +12,19 @@ from thumbnet.cli.duration import parse_duration
 from thumbnet.cli.output import out
 
 if TYPE_CHECKING:
+    from thumbnet.training.events import Observer
     from thumbnet.training.results import Result
 
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", help="A packed folder, an archive or an image folder."),
 ]
+
+
+class Tracker(StrEnum):
+    """What else the epochs are written for."""
+
+    TENSORBOARD = "tensorboard"
 
 
 def train(
@@ -45,6 +53,9 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Override a key: training.batch_size=64.")
     ] = None,
+    track: Annotated[
+        Tracker | None, typer.Option(help="Write the epochs for TensorBoard too; so will resume.")
+    ] = None,
 ) -> None:
     """Train a recipe in a new run folder."""
     from thumbnet.cli.live import LiveTraining
@@ -54,6 +65,7 @@ def train(
     from thumbnet.training import session
     from thumbnet.training.distributed import join
 
+    trackers = _trackers(track is not None)
     budget_s = None if time_budget is None else parse_duration(time_budget)
     spec = load_recipe(recipe, parse_overrides(set_ or []))
     with bar("preparing the data") as progress:
@@ -70,9 +82,11 @@ def train(
             time_budget_s=budget_s,
             seed=seed,
             device=device,
-            observers=[live],
+            observers=[live, *trackers],
         )
     end(result)
+    if trackers:
+        out.print(f"look at it with: tensorboard --logdir {result.run.tensorboard}")
 
 
 def resume(
@@ -81,11 +95,19 @@ def resume(
 ) -> None:
     """Go on with an interrupted run from its last saved step."""
     from thumbnet.cli.live import LiveTraining
+    from thumbnet.runs import find_run
     from thumbnet.training import session
 
+    trackers = _trackers(find_run(run).tensorboard.is_dir())
     with LiveTraining() as live:
-        result = session.resume(run, data, observers=[live])
+        result = session.resume(run, data, observers=[live, *trackers])
     end(result)
+
+
+def _trackers(wanted: bool) -> list[Observer]:
+    from thumbnet.training.track import TensorBoard
+
+    return [TensorBoard()] if wanted else []
 
 
 def end(result: Result) -> None:

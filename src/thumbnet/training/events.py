@@ -1,6 +1,7 @@
 """What a run tells those who watch it; observers read and cannot change training."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from thumbnet.evaluation.evaluate import Scores
@@ -12,7 +13,7 @@ from thumbnet.training.phases import Plan, StepPlan
 class Started:
     """The first step is about to run; `step` is not 0 on a resumed run.
 
-    `num_ranks` processes train together.
+    `num_ranks` processes train together; `path` is the run's folder.
     """
 
     run: str
@@ -22,6 +23,7 @@ class Started:
     picks: dict[str, Any]
     num_watched: int
     num_ranks: int = 1
+    path: Path = Path()
 
 
 @dataclass(frozen=True)

@@ -157,10 +157,11 @@ def fit(job: Job, observers: Sequence[Observer], replay: Replay | None = None) -
         watchers = [Recorder(run), *observers]
     num_watched, world = len(protocol.watch), ranks.world
     picks = asdict(engine.picks)
+    begun = Started(
+        run.name, hand.plan, job.forecast, state.step, picks, num_watched, world.size, run.path
+    )
     for observer in watchers:
-        observer(
-            Started(run.name, hand.plan, job.forecast, state.step, picks, num_watched, world.size)
-        )
+        observer(begun)
     feed = Feed(dataset, protocol.fit, preprocess, job.plan, engine.device, world)
     own = protocol.watch.cut(judged_by(num_watched, BATCH, world))
     judge = Judge(dataset, own, preprocess, engine.device, ranks.total)
