@@ -128,6 +128,7 @@ def test_runs_of_other_data_stand_side_by_side_only(
     page = make_page([str(run.path), str(again), str(apart)], with_images=False)
     read(page)
     assert "judged on different images" in page
+    assert "the best of 2 judged on these images" in page
     assert page.count("not told apart") == 1
     assert page.count("is better") == 0
 

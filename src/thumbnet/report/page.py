@@ -37,6 +37,11 @@ class Group:
     drawings: list[Drawing] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
 
+    @property
+    def best(self) -> RunView:
+        """The run of the highest top-1."""
+        return max(self.runs, key=lambda run: run.evaluation.scores.top1 if run.evaluation else 0)
+
 
 def make_page(
     runs: Sequence[str],
@@ -66,14 +71,10 @@ def make_page(
         else:
             views.append(view_model(folder, title, data, with_images))
     measured = without_repeats([*results, *_of_runs(views)])
-    judged = [view for view in views if view.evaluation is not None]
-    best = max(judged, key=lambda view: view.evaluation.scores.top1 if view.evaluation else 0,
-               default=None)  # fmt: skip
-    groups = _groups(judged)
+    groups = _groups([view for view in views if view.evaluation is not None])
     render = partial(
         _environment().get_template("page.html").render,
         views=views,
-        best=best,
         groups=groups,
         rows=published_rows(measured),
         own_rows=own_rows(measured),
