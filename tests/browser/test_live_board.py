@@ -26,9 +26,7 @@ def wait_for_listeners(site: Site, count: int) -> None:
         time.sleep(0.01)
 
 
-def test_an_upload_appears_without_reload(
-    site: Site, url: str, visit: Visit
-) -> None:
+def test_an_upload_appears_without_reload(site: Site, url: str, visit: Visit) -> None:
     site.enter("red", 0.5)
     visitor = visit(url)
     page = visitor.open("/")

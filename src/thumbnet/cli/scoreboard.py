@@ -115,7 +115,8 @@ def make_client(
 @contextmanager
 def _reading(client: Client) -> Iterator[None]:
     try:
-        yield
+        with client:
+            yield
     except (KeyError, TypeError, ValueError) as error:
         raise client.strange(f"something else than was asked for ({error!r})") from None
 

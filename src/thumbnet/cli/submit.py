@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,19 +56,20 @@ def submit(
 
     if challenge is None and not (check and data is not None):
         raise SubmissionError("give the server by --challenge URL, or check by --check --data FILE")
-    client = None
-    if challenge is not None and not (check and data is not None):
-        client = make_client(challenge, token, token_file, allow_http)
-    bundle = None if data is None else read_bundle(data)
-    content = _content(source, bundle, output, weights, device)
-    if bundle is not None:
-        _check_offline(content, bundle)
-    if client is None:
-        return
-    if check:
-        _check_there(client, content)
-    else:
-        _show_receipt(_send(client, content, note, wait), client.now())
+    with ExitStack() as opened:
+        client = None
+        if challenge is not None and not (check and data is not None):
+            client = opened.enter_context(make_client(challenge, token, token_file, allow_http))
+        bundle = None if data is None else read_bundle(data)
+        content = _content(source, bundle, output, weights, device)
+        if bundle is not None:
+            _check_offline(content, bundle)
+        if client is None:
+            return
+        if check:
+            _check_there(client, content)
+        else:
+            _show_receipt(_send(client, content, note, wait), client.now())
 
 
 def _content(
