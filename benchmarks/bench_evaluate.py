@@ -8,7 +8,7 @@ same weights, batch size, threads and precision, in turns. And against a plain P
 image files with a DataLoader of two workers (the files are val's pixels, written as JPEG).
 
 Part `analyses`: each command in a process of its own, with the start of Python and torch, on
-networks whose predictions are stored.
+three networks whose predictions are stored.
 
 The networks are freshly initialized: what they answer is worthless, what it takes is not. A try
 that takes seconds: --networks quick --rounds 1 --images 1000. Without --record nothing is written.
@@ -35,9 +35,15 @@ from record import keep, summary, table
 if TYPE_CHECKING:
     from thumbnet.data.packed import PackedDataset
 
-RECIPES = {"quick": "thumbnet/quick", "resnet18": "vonmartens2019/resnet18"}
+RECIPES = {
+    "quick": "thumbnet/quick",
+    "resnet18": "vonmartens2019/resnet18",
+    "lenet5": "vonmartens2019/lenet5",
+}
+STORED = {"A": ("quick", 0), "B": ("lenet5", 0), "C": ("lenet5", 1)}  # network and seed
 READY = 4  # batches held in memory for the network alone
 LIMIT_S = 5.0
+PARTS = ["rate", "analyses"]
 ANALYSES = {
     "evaluate": "evaluate A --split val",
     "compare of three": "compare A B C --split val",
@@ -56,7 +62,10 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, help="as thumbnet train takes it")
-    parser.add_argument("--networks", nargs="+", choices=list(RECIPES), default=list(RECIPES))
+    parser.add_argument(
+        "--networks", nargs="+", choices=list(RECIPES), default=["quick", "resnet18"]
+    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, help="image files for the plain loop [all of val]")
     parser.add_argument("--seed", type=int, default=0)
@@ -192,7 +201,7 @@ def analyses(dataset: "PackedDataset", home: Path, rounds: int) -> tuple[str, li
     """Time each command in a process of its own; one that is not under the limit is named."""
     from thumbnet import evaluate
 
-    folders = {letter: home / f"quick.{i}" for i, letter in enumerate("ABC")}
+    folders = {letter: home / f"{name}.{seed}" for letter, (name, seed) in STORED.items()}
     for folder in folders.values():
         evaluate(folder, "val", dataset)
     start = [run(["-c", "import torch, thumbnet.cli.main"], home) for _ in range(rounds)]
@@ -233,14 +242,21 @@ def main() -> None:
     dataset = load_dataset(args.data)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        for name, seed in [("quick", 0), ("quick", 1), ("quick", 2), ("resnet18", 0)]:
+        for name, seed in {*STORED.values(), *((name, 0) for name in args.networks)}:
             write_network(home / f"{name}.{seed}", name, dataset, args.seed + seed)
-        rate, lines = rates(args, dataset, home)
-        analysis, more = analyses(dataset, home, args.rounds)
-    text = f"{rate}\n\n{analysis}"
+        texts, lines = [], []
+        if "rate" in args.parts:
+            text, figures = rates(args, dataset, home)
+            texts.append(text)
+            lines += figures
+        if "analyses" in args.parts:
+            text, figures = analyses(dataset, home, args.rounds)
+            texts.append(text)
+            lines += figures
+    text = "\n\n".join(texts)
     print(text)
     if args.record:
-        keep("evaluate", text, [*lines, *more], args.seed)
+        keep("evaluate", text, lines, args.seed)
 
 
 if __name__ == "__main__":

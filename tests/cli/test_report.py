@@ -225,6 +225,18 @@ def test_data_of_other_classes_leaves_the_figures_out(model: Path, other: Packed
     assert "only the network knows" in page
 
 
+def test_without_data_it_says_how_to_get_it(
+    model: Path, thumbnet: Thumbnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THUMBNET_CACHE", str(model / "empty"))
+    said = thumbnet("report", model)
+    assert said.status == 0, said.err
+    page = Path("report.html").read_text(encoding="utf-8")
+    assert "Left out:</strong> no figures" in page
+    assert "thumbnet data fetch" in page
+    assert "First-layer filters" in page
+
+
 def test_runs_share_the_room_for_pictures(
     run: RunFolder, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """The study of objects from the command line."""
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,4 +49,29 @@ def test_data_without_boxes_is_refused(
     said = thumbnet("show", "objects", trained.path, "-o", "a.png")
     assert said.status == 2
     assert "no bounding boxes" in said.err
+    assert not Path("a.png").exists()
+
+
+def test_data_of_other_classes_is_refused(
+    thumbnet: Thumbnet, trained: RunFolder, other: PackedDataset
+) -> None:
+    said = thumbnet("show", "objects", trained.path, "--data", other.path, "-o", "a.png")
+    assert said.status == 2
+    assert "only the network knows" in said.err
+    assert not list(Path().iterdir())
+
+
+def test_missing_predictions_are_made_and_missing_weights_are_named(
+    thumbnet: Thumbnet, trained: RunFolder, tmp_path: Path
+) -> None:
+    run = RunFolder(Path(shutil.copytree(trained.path, tmp_path / "run")))
+    shutil.rmtree(run.path / "predictions", ignore_errors=True)
+    said = thumbnet("show", "objects", run.path, "-o", "a.png")
+    assert said.status == 0, said.err
+    assert list(run.path.glob("predictions/*/logits.npy"))
+    Path("a.png").unlink()
+    shutil.rmtree(run.weights("best"))
+    said = thumbnet("show", "objects", run.path, "-o", "a.png")
+    assert said.status == 2
+    assert "has no best weights" in said.err
     assert not Path("a.png").exists()
