@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import zipfile
 from collections.abc import Iterator
@@ -202,6 +203,18 @@ def test_what_reads_need_is_found_without_a_thread(
     monkeypatch.setattr("fastapi.dependencies.utils.run_in_threadpool", None)
     for path in ("/", "/board", f"{API}/board", f"{API}/challenge"):
         assert client.get(path).status_code == 200
+
+
+def test_while_it_serves_no_collection_walks_over_what_was_imported(site: Site) -> None:
+    """Each full one would take 0.1 s, and every few uploads set one off."""
+
+    async def run() -> int:
+        async with site.app.router.lifespan_context(site.app):
+            return gc.get_freeze_count()
+
+    before = gc.get_freeze_count()
+    assert site.runner.run(run()) > before + 10_000
+    assert gc.get_freeze_count() == 0
 
 
 def test_the_bundle(site: Site, client: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import statistics
@@ -52,6 +53,15 @@ def running(
     clock = SharedClock(NOON + timedelta(hours=6), runs=True)
     with fleet(folder, database_url, clock, **settings) as (server,):
         yield Served(server.url, server.pid, database_url, tokens)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses() -> Iterator[None]:
+    """Keep the clients' own collections out of the times."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
