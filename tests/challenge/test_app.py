@@ -205,6 +205,18 @@ def test_what_reads_need_is_found_without_a_thread(
         assert client.get(path).status_code == 200
 
 
+def test_the_board_that_all_fetch_at_once_is_found_first(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a look at any other route, and without FastAPI's own work; it is counted as well."""
+    monkeypatch.setattr("fastapi.routing.solve_dependencies", None)
+    assert client.get("/board").status_code == 200
+    monkeypatch.undo()
+    assert 'thumbnet_requests_total{method="GET",route="/board",status="200"} 1' in (
+        client.get("/metrics").text
+    )
+
+
 def test_while_it_serves_no_collection_walks_over_what_was_imported(site: Site) -> None:
     """Each full one would take 0.1 s, and every few uploads set one off."""
 

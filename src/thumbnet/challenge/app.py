@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Match, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -23,6 +24,7 @@ from thumbnet.challenge.routes import admin, api, ops, pages
 from thumbnet.challenge.routes.answers import RefusalAnswer
 from thumbnet.challenge.security import FORM_BYTES, BodyGuard, Headers, LastCatch
 from thumbnet.challenge.settings import Settings
+from thumbnet.challenge.snapshot import FRAGMENT_URL
 from thumbnet.challenge.store import Clock, Store, utc_now
 from thumbnet.version import __version__
 
@@ -76,6 +78,7 @@ def create_app(settings: Settings, store: Store | None = None, clock: Clock = ut
         lifespan=lifespan,
     )
     app.state.server = server
+    app.router.routes.append(Quick(FRAGMENT_URL, pages.fragment))  # the first that is looked at
     for router in (api.router, api.files, ops.router, pages.router, admin.router):
         app.include_router(router)
     app.mount("/static", Static(directory=STATIC), name="static")
@@ -84,6 +87,15 @@ def create_app(settings: Settings, store: Store | None = None, clock: Clock = ut
     app.add_exception_handler(ClientDisconnect, _gone)
     _add_middleware(app, settings, server)
     return app
+
+
+class Quick(Route):
+    """A route without FastAPI's work, a fifth of the time; it tells the meter its path as well."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Compare a request with the path."""
+        match, found = super().matches(scope)
+        return match, {**found, "route": self}
 
 
 class Static(StaticFiles):

@@ -13,12 +13,12 @@ from thumbnet.challenge import picture
 from thumbnet.challenge.auth import hash_token
 from thumbnet.challenge.context import (
     Form,
-    ServerDep,
     Visit,
     VisitDep,
     address_of,
     checked,
     see_other,
+    server_of,
 )
 from thumbnet.challenge.entities import BoardRow, Entry, Receipt, Refusal, Team, TeamPage
 from thumbnet.challenge.rendering import METRIC_WORDS
@@ -59,10 +59,12 @@ async def scoreboard(visit: VisitDep) -> Response:
     return await visit.page("board.html", fragment=snapshot.fragment)
 
 
-@router.get("/board")
-async def fragment(request: Request, server: ServerDep) -> Response:
-    """Send the part of the scoreboard that changes, for the page's script."""
-    snapshot = await server.snapshots.latest()
+async def fragment(request: Request) -> Response:
+    """Send the part of the scoreboard that changes, for the page's script.
+
+    After a change all who watch ask at once, so this is a plain route of the app.
+    """
+    snapshot = await server_of(request).snapshots.latest()
     headers = {"ETag": snapshot.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     if request.headers.get("if-none-match") == snapshot.etag:
         return Response(status_code=304, headers=headers)
