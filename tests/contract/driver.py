@@ -48,6 +48,8 @@ def tiny(name: str, data: PackedDataset, **changes: Any) -> RecipeSpec:
         settings["preprocess.image_size"] = 32
     elif recipe.preprocess.image_size > 64:
         settings["preprocess.image_size"] = 64
+    if recipe.optimizer.name == "muon":
+        settings["optimizer.num_iterations"] = 1  # most of a step of so few images
     for number, phase in enumerate(recipe.phases):
         settings[f"phases.{number}.epochs"] = 1 if len(recipe.phases) > 1 else 2
         settings[f"phases.{number}.steps_per_epoch"] = 2
