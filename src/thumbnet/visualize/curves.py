@@ -204,8 +204,8 @@ def _mark(axes: Axes, curve: Curve, named: bool) -> None:
         if i % 2:
             axes.axvspan(first, last, color=PALE, zorder=0, lw=0)
         if named and last - first >= wide:
-            axes.text((first + last) / 2, 0.98, f"phase {name}", transform=top, ha="center",
-                      va="top", size=SMALL_SIZE, color=GREY)  # fmt: skip
+            axes.text((first + last) / 2, 1.01, f"phase {name}", transform=top, ha="center",
+                      va="bottom", size=SMALL_SIZE, color=GREY)  # fmt: skip
     for i, (at, what) in enumerate(curve.acts):
         if not isfinite(at):
             continue
