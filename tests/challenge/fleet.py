@@ -19,6 +19,7 @@ import httpx
 import uvicorn
 
 from thumbnet.challenge.app import create_app
+from thumbnet.challenge.connection import Prompt
 from thumbnet.challenge.settings import Settings
 
 SECRET = "a secret of tests, long enough to sign with"
@@ -59,6 +60,7 @@ def serve(settings: Settings, listener: socket.socket, clock: SharedClock) -> No
     """Serve a challenge; runs in a process of its own."""
     config = uvicorn.Config(
         create_app(settings, clock=clock),
+        http=Prompt,
         log_level="critical",
         timeout_graceful_shutdown=1,
         timeout_keep_alive=300,  # clients of a busy machine may pause

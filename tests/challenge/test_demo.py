@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from tests.cli.driver import Thumbnet
+from uvicorn.importer import import_from_string
 
+from thumbnet.challenge.connection import Prompt
 from thumbnet.challenge.demo import Demo, make_demo
 from thumbnet.challenge.operate import open_store, status_of
 from thumbnet.challenge.settings import load_settings
@@ -89,3 +91,4 @@ def test_command_serves_and_opens_the_board(
     assert "http://127.0.0.1:8123" in said.out
     assert load_settings(Path("challenge-demo")).public_url == "http://127.0.0.1:8123"
     assert (served["host"], served["port"]) == ("127.0.0.1", 8123)
+    assert import_from_string(str(served["http"])) is Prompt

@@ -31,6 +31,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
+        http="thumbnet.challenge.connection:Prompt",
         proxy_headers=False,  # the app knows which proxies to trust
         server_header=False,
         timeout_keep_alive=10,
