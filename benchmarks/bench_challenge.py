@@ -77,6 +77,7 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="*", choices=list(PIECES), default=list(PIECES))
     parser.add_argument("--figures", type=Path, help="file to add to [a temporary one]")
+    parser.add_argument("--note", default="", help="what a reader must know of this run")
     parser.add_argument("--record", action="store_true", help="write to benchmarks/results")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -87,7 +88,11 @@ def main() -> None:
         [one["what"], one["where"], one["asked"], one["measured"], "yes" if one["holds"] else "no"]
         for one in found
     ]
-    text = versions() + "\n\n" + table(["what", "database", "asked", "measured", "holds"], cells)
+    text = (
+        "\n\n".join(filter(None, [versions(), args.note]))
+        + "\n\n"
+        + table(["what", "database", "asked", "measured", "holds"], cells)
+    )
     print(text)
     if args.record:
         keep("challenge", text, [{"what": one.pop("what"), "figures": one} for one in found], 0)
