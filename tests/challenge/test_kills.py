@@ -151,7 +151,7 @@ def keep(served: Served, what: str, num_kills: int, starts: list[float]) -> None
         f"back after SIGKILL of {what}",
         served.world.url,
         f"under {RESTART_S:g} s",
-        f"median {median(starts):.2f} s, most {max(starts):.2f} s",
+        f"median {median(starts):.2f} s, most {max(starts):.2f} s of {len(starts)}",
         max(starts) < RESTART_S,
         times_s=[round(took, 3) for took in starts],
     )
