@@ -1,6 +1,6 @@
-"""How fast official val reaches a threshold from random weights: the rules are in SPEEDRUN.md.
+"""How fast a recipe learns from random weights, and what official val says of it at the end.
 
-    python benchmarks/speedrun.py thumbnet/speedrun45 --seeds 0 1 2 3 4 --record
+    python benchmarks/speedrun.py thumbnet/quick --seeds 0 1 2 3 4 --threshold 45 --record
 
 Each seed trains in a fresh process. The clock starts when the packed data is first touched and
 stops after the last prediction; what was spent before the first step (measuring the engine's picks,

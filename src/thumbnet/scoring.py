@@ -11,6 +11,9 @@ def ranked(logits: NDArray[Any], k: int) -> NDArray[np.int64]:
 
     Shapes: logits (N, C) -> (N, min(k, C))
     """
+    if k == 1:  # the first of the largest, in a fraction of the time of an order
+        first: NDArray[np.int64] = _ordered(logits).argmax(axis=1)[:, None].astype(np.int64)
+        return first
     order = np.argsort(-_ordered(logits), axis=1, kind="stable")
     return order[:, :k].astype(np.int64)
 

@@ -99,6 +99,15 @@ def batches(num_images: int, batch_size: int) -> list[slice]:
     return [slice(i, min(i + batch_size, num_images)) for i in range(0, num_images, batch_size)]
 
 
+def images_of(dataset: PackedDataset, part: Part) -> NDArray[np.uint8]:
+    """Return the images of one part, those of a whole split without copying them.
+
+    Shapes: -> (N, H, W, C)
+    """
+    images = dataset.splits[part.split].images
+    return images if len(part) == len(images) else images[part.indices]
+
+
 def labels_of(dataset: PackedDataset, part: Part) -> NDArray[np.int64]:
     """Return the labels of one part.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from thumbnet.data.loader import images_of
 from thumbnet.data.packed import PackedDataset
 from thumbnet.data.splits import Part
 from thumbnet.effects import Bin, Effect, bins_of, effects_of, interaction
@@ -75,7 +76,7 @@ def study_objects(
             f"{dataset.path} has no bounding boxes; the study of objects needs them, as Tiny "
             "ImageNet has for train and val"
         )
-    images, boxes = split.images[part.indices], split.boxes[part.indices]
+    images, boxes = images_of(dataset, part), split.boxes[part.indices]
     labels = split.labels[part.indices]
     objects = measure_objects(images, boxes)
     features = {name: getattr(objects, name) for name in FEATURES}

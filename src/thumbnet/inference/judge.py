@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from thumbnet.data.loader import labels_of
+from thumbnet.data.loader import images_of, labels_of
 from thumbnet.data.packed import PackedDataset
 from thumbnet.data.progress import Progress
 from thumbnet.data.sources import load_dataset
@@ -41,12 +41,11 @@ class Evaluation:
 
     @property
     def images(self) -> NDArray[np.uint8]:
-        """The judged images, not copied where they are a whole split.
+        """The judged images.
 
-        Shapes: (N, height, width, 3)
+        Shapes: (N, H, W, C)
         """
-        images = self.dataset.splits[self.part.split].images
-        return images if len(self.part) == len(images) else images[self.part.indices]
+        return images_of(self.dataset, self.part)
 
     @property
     def right(self) -> NDArray[np.bool_]:

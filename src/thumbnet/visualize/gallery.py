@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -37,7 +38,7 @@ class Judged:
     probs: Floats
     class_names: Sequence[str]
 
-    @property
+    @cached_property
     def best(self) -> Ints:
         """The class predicted for each image."""
         return ranked(self.probs, 1)[:, 0]
