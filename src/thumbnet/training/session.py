@@ -50,8 +50,7 @@ def train(
     Args:
         data: a packed data set, or where one is; None searches as `load_dataset` does
         out: the run folder; None takes `runs/<recipe>`, or the next free name
-        init: a run or model folder whose weights to start from; its head is kept only where
-            the classes are the same
+        init: a run or model folder to start from; of other classes, the head is drawn anew
         weights: the file of a pretrained recipe's weights; None downloads the official one
         epochs: lengthens or shortens all phases alike so that they last so many epochs
         time_budget_s: plans to fit, and ends the run when it is used up
@@ -78,8 +77,8 @@ def train(
     plan, measured, forecast = told.plan, told.measured, told.forecast
     engine = Engine(ranks.picks(measured.picks))
     state = new_state(recipe, model, engine, plan, ranks=ranks)
-    facts = environment(measured, ranks.world.size)
-    env = {**facts, "forecast": asdict(forecast), "begun_from": begun}
+    env = environment(measured, ranks.world.size)
+    env |= {"forecast": asdict(forecast), "begun_from": begun}
     run = ranks.told(lambda: _new_run(out, recipe, env, state))
     with _held(run, ranks):
         return fit(Job(run, plan, dataset, state, engine, forecast, ranks), observers)
