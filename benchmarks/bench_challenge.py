@@ -32,6 +32,7 @@ PIECES = {
     "fuzz": f"{TESTS}/test_app_fuzz.py",
     "load": f"{TESTS}/test_app_load.py",
     "migrations": f"{TESTS}/test_migrations.py",
+    "browser": "tests/browser/test_real_job.py",  # needs THUMBNET_DATA
 }
 VARIABLE = "THUMBNET_FIGURES"
 

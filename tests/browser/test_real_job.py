@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 from tests.browser.conftest import Visit
+from tests.challenge.figures import figure
 from tests.challenge.serving import served
 from tests.challenge.site import NOON, RULES, Clock
 from tests.cli.driver import Thumbnet
@@ -110,9 +111,15 @@ def test_from_training_to_the_board_and_the_next_slot(
         page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100)))")
         (came, kept), seen = taken[0], page.evaluate("window.seenAt") / 1000
         with capsys.disabled():
-            print(f"\nuploaded to visible {seen - came:.3f} s, kept to visible {seen - kept:.3f} s")
+            figure(
+                "an entry of a trained network, until a browser shows it without reload",
+                "sqlite",
+                "at most 1 s from when it is kept",
+                f"{seen - kept:.3f} s, {seen - came:.3f} s from its upload",
+                seen - kept < 1.0,
+                kept_s=seen - kept,
+            )
             print(said.out)
-        assert seen - kept < 1.0
         assert page.evaluate("window.notReloaded") is True
         assert board.complaints == []
         score = store.board().rows[0].best
