@@ -10,7 +10,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 	--constraint requirements.lock $(PIP_ARGS) torch==2.13.0
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test soak lint format bench clean
+.PHONY: help quickstart test check soak lint format bench clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -19,7 +19,10 @@ help: ## list the targets
 quickstart: .venv/.core ## install the core into .venv, then train a small network and use it
 	$(BIN)/thumbnet quickstart
 
-test: lint ## lint, then every test but the soak tests
+test: .venv/.dev ## lint, and beside it every test but the soak tests
+	@$(MAKE) --no-print-directory --jobs=2 lint check
+
+check: .venv/.dev
 	$(BIN)/python -m pytest -q --numprocesses auto --dist worksteal
 
 soak: .venv/.dev ## the tests that take long

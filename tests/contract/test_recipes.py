@@ -43,6 +43,8 @@ from thumbnet.training.results import COLUMNS, Result
 from thumbnet.training.session import resume, train
 
 NAMES = recipe_names()
+# the others are only longer than a row there is
+TRAINED = [name for name in NAMES if not name.endswith("-pretrained-50")]
 FILES = {
     "recipe.yaml", "env.json", "results.csv", "events.jsonl", "log.txt",
     "weights/best/model.safetensors", "weights/best/config.json",
@@ -72,7 +74,7 @@ def same_engine() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=TRAINED)
 def whole(
     request: pytest.FixtureRequest, data: PackedDataset, same_engine: None
 ) -> Iterator[Result]:

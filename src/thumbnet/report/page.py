@@ -83,14 +83,14 @@ def make_page(
         with_images=with_images,
         live=live,
     )
-    _share_out(LARGEST - SPARE - len(render().encode()), views, groups)
-    page = render()
-    if len(page.encode()) > LARGEST:
+    text = len(render().encode())
+    if text > LARGEST - SPARE:
         raise DataError(
-            f"the text alone of a page of {len(views)} runs takes {len(page.encode()) / 2**20:.1f} "
-            f"MiB, over {LARGEST // 2**20}; name fewer runs"
+            f"the text alone of a page of {len(views)} runs takes {text / 2**20:.1f} MiB, over "
+            f"{(LARGEST - SPARE) / 2**20:.1f}; name fewer runs"
         )
-    return page
+    _share_out(LARGEST - SPARE - text, views, groups)
+    return render()
 
 
 def _share_out(num_bytes: int, views: Sequence[RunView], groups: Sequence[Group]) -> None:
