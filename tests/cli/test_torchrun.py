@@ -79,6 +79,7 @@ def test_two_processes_train_as_one_and_one_of_them_speaks(
     assert "trained by 2 processes" in said.err
 
 
+@pytest.mark.soak
 def test_all_end_where_one_is_killed_and_another_number_goes_on(
     thumbnet: Thumbnet, tiny: PackedDataset
 ) -> None:
