@@ -132,12 +132,7 @@ def test_a_missing_entry_is_found(world: World) -> None:
 
 @pytest.fixture
 def large(database_url: str) -> Iterator[World]:
-    """Give a challenge of Tiny ImageNet's size, with 250 teams of 400 entries."""
-    truth = make_truth(10_000, 3_000)
-    wnids = tuple(f"n{index:08d}" for index in range(200))
-    labels = np.random.default_rng(1).integers(0, 200, 10_000)
-    made = World(database_url, truth=replace(truth, wnids=wnids, class_names=wnids, labels=labels))
-    fill(made, num_teams=250, each=400)
+    made = hundred_thousand(database_url)
     yield made
     made.close()
 
