@@ -90,7 +90,8 @@ class TrainingSpec(Spec):
     epoch's last batch where it is not full. Of several mixes each batch gets one, drawn by their
     shares. `augment_seed` gives augmentation draws of their own, whatever `seed` is. `snapshots`
     keeps the weights at the end of each phase, or of each cycle of a cyclic schedule, for
-    `thumbnet ensemble --snapshots`.
+    `thumbnet ensemble --snapshots`. `watched_images`: an epoch is judged on so many of the watched
+    images, evenly spread over the classes, instead of on all.
     """
 
     batch_size: BatchSize = 128
@@ -108,6 +109,7 @@ class TrainingSpec(Spec):
     memory_format: MemoryFormat = "auto"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     snapshots: Literal["phase", "cycle"] | None = None
+    watched_images: Annotated[int, Field(ge=1)] | None = None
 
 
 class DataSpec(Spec):
@@ -241,11 +243,12 @@ class RecipeSpec(Spec):
     def sha256(self) -> str:
         """Return the digest of the recipe's canonical JSON, wherever its data lies.
 
-        A published curve plays no part, nor do snapshots where none are kept, so that runs begun
-        before these keys were there go on.
+        A published curve plays no part, nor do keys younger than the first runs where they are not
+        given, so that runs begun before go on.
         """
         data = self.model_dump(mode="json", exclude={"data": {"path"}, "published": {"curve"}})
-        if self.training.snapshots is None:
-            del data["training"]["snapshots"]
+        for young in ("snapshots", "watched_images"):
+            if data["training"][young] is None:
+                del data["training"][young]
         text = json.dumps(data, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

@@ -124,13 +124,14 @@ def outcome_of(
     """Read what a study holds; with the reason of a call's end also what mattered."""
     trials = study.get_trials(deepcopy=False)
     rows = tuple(_row(trial, folder.trial(trial.number)) for trial in trials)
-    outcome = Outcome(spec, folder, rows, len(protocol.watch), reason or "finished")
+    num_watched = len(protocol.watch.thinned(spec.recipe.training.watched_images))
+    outcome = Outcome(spec, folder, rows, num_watched, reason or "finished")
     tops = {row.top1 for row in outcome.ranked()}
     if reason is None or len(outcome.ranked()) < MIN_FINISHED or len(tops) < 2:
         return outcome
     found = get_param_importances(study)
     shares = {one.key: float(found.get(one.key, 0.0)) for one in spec.space}
-    return Outcome(spec, folder, rows, len(protocol.watch), reason, shares)
+    return Outcome(spec, folder, rows, num_watched, reason, shares)
 
 
 def _row(trial: FrozenTrial, run: RunFolder) -> TrialRow:

@@ -45,6 +45,6 @@ def foretell(
             lambda: measured_picks(recipe, plan, model, find_device(device), ranks.world.size)
         )
     ema = recipe.training.ema_decay is not None
-    num_watched = len(protocol.watch.indices)
+    num_watched = len(protocol.watch.thinned(recipe.training.watched_images))
     forecast = make_forecast(plan, measured, model, num_watched, ema, dataset.image_size)
     return Foretold(plan, measured, forecast)

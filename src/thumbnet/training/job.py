@@ -155,7 +155,8 @@ def fit(job: Job, observers: Sequence[Observer], replay: Replay | None = None) -
         for which in ("best", "last"):
             write_config(run.weights(which), trained)
         watchers = [Recorder(run), *observers]
-    num_watched, world = len(protocol.watch), ranks.world
+    watched, world = protocol.watch.thinned(recipe.training.watched_images), ranks.world
+    num_watched = len(watched)
     picks = asdict(engine.picks)
     begun = Started(
         run.name, hand.plan, job.forecast, state.step, picks, num_watched, world.size, run.path
@@ -163,7 +164,7 @@ def fit(job: Job, observers: Sequence[Observer], replay: Replay | None = None) -
     for observer in watchers:
         observer(begun)
     feed = Feed(dataset, protocol.fit, preprocess, job.plan, engine.device, world)
-    own = protocol.watch.cut(judged_by(num_watched, BATCH, world))
+    own = watched.cut(judged_by(num_watched, BATCH, world))
     judge = Judge(dataset, own, preprocess, engine.device, ranks.total)
     budget_s = None if replay else recipe.training.time_budget_s
     pace = Pace(job.plan, job.forecast, budget_s) if budget_s is not None else None

@@ -95,6 +95,14 @@ def test_parts_are_ascending_and_apart(name: str, data: PackedDataset) -> None:
     assert np.array_equal(again.watch.indices, cut.watch.indices)
 
 
+def test_thinned_over_the_classes(data: PackedDataset) -> None:
+    part = Part("train", np.arange(0, 2000, 2))  # a thousand in order of class
+    thin = part.thinned(200)
+    assert np.array_equal(thin.indices, np.arange(0, 2000, 10))
+    assert len(part.thinned(3)) == 3
+    assert part.thinned(None) is part and part.thinned(1001) is part
+
+
 def test_an_unknown_protocol_names_the_known(data: PackedDataset) -> None:
     with pytest.raises(DataError, match=r"did you mean 'holdout'.*official, holdout, columbia2020"):
         apply_protocol(data, "hold-out")

@@ -51,11 +51,12 @@ def test_a_cycle_takes_a_cyclic_schedule() -> None:
         of("cycle", {"epochs": 1})
 
 
-def test_recipes_without_snapshots_keep_their_digest() -> None:
-    """Runs that were begun before the key was there can be resumed."""
+def test_recipes_without_young_keys_keep_their_digest() -> None:
+    """Runs that were begun before the keys were there can be resumed."""
     plain = load_recipe("vonmartens2019/lenet5")
     assert plain.sha256() == "042be70b8e9e82839410aa315715a0fbb699c969ea927dc33547b8f6bc7974c1"
-    assert with_overrides(plain, {"training.snapshots": "phase"}, "x").sha256() != plain.sha256()
+    for young in ({"training.snapshots": "phase"}, {"training.watched_images": 100}):
+        assert with_overrides(plain, young, "x").sha256() != plain.sha256()
 
 
 def contents(run: RunFolder) -> list[bytes]:
