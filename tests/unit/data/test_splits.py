@@ -100,7 +100,8 @@ def test_thinned_over_the_classes(data: PackedDataset) -> None:
     thin = part.thinned(200)
     assert np.array_equal(thin.indices, np.arange(0, 2000, 10))
     assert len(part.thinned(3)) == 3
-    assert part.thinned(None) is part and part.thinned(1001) is part
+    assert part.thinned(None) is part
+    assert part.thinned(1001) is part
 
 
 def test_an_unknown_protocol_names_the_known(data: PackedDataset) -> None:
