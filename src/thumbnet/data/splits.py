@@ -30,7 +30,7 @@ class Part:
         return Part(self.split, self.indices[positions])
 
     def thinned(self, num_images: int | None) -> "Part":
-        """Return so many images at even distances; data lies in order of class, so evenly over it."""
+        """Return so many images at even distances: as data lies by class, evenly over classes."""
         if num_images is None or num_images >= len(self):
             return self
         return Part(self.split, self.indices[np.arange(num_images) * len(self) // num_images])
