@@ -56,6 +56,11 @@ class RunFolder:
         return self.path / "tensorboard"
 
     @property
+    def slurm(self) -> Path:
+        """What was submitted as a job, and what the job printed."""
+        return self.path / "slurm"
+
+    @property
     def state_file(self) -> Path:
         """What resume starts from."""
         return self.path / "state" / "last.safetensors"
@@ -146,10 +151,10 @@ def new_run(recipe_name: str, out: Path | None = None) -> RunFolder:
 
 
 def _is_vacant(path: Path) -> bool:
-    """Tell whether a folder is empty but for what a run that was killed at its birth left."""
+    """Tell whether a folder holds no run, at most its job, or what one killed at its birth left."""
     if not path.is_dir():
         return False
-    return {file.name for file in path.iterdir()} <= {"env.json", ".env.json.tmp", "state"}
+    return {file.name for file in path.iterdir()} <= {"env.json", ".env.json.tmp", "state", "slurm"}
 
 
 def find_run(name_or_path: str | Path) -> RunFolder:

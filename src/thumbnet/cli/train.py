@@ -10,6 +10,7 @@ import typer
 
 from thumbnet.cli.duration import parse_duration
 from thumbnet.cli.output import out
+from thumbnet.cli.slurm import SlurmOption, read_slurm, submit_resume, submit_training
 
 if TYPE_CHECKING:
     from thumbnet.training.events import Observer
@@ -56,6 +57,7 @@ def train(
     track: Annotated[
         Tracker | None, typer.Option(help="Write the epochs for TensorBoard too; so will resume.")
     ] = None,
+    slurm: SlurmOption = None,
 ) -> None:
     """Train a recipe in a new run folder."""
     from thumbnet.cli.live import LiveTraining
@@ -65,12 +67,18 @@ def train(
     from thumbnet.training import session
     from thumbnet.training.distributed import join
 
+    job = None if slurm is None else read_slurm(slurm)
     trackers = _trackers(track is not None)
     budget_s = None if time_budget is None else parse_duration(time_budget)
     spec = load_recipe(recipe, parse_overrides(set_ or []))
     with bar("preparing the data") as progress:
         dataset = join().in_turn(lambda: load_dataset(data, progress=progress))
     out.print(f"data: {dataset.path}")
+    if job is not None:
+        options = {"epochs": epochs, "time-budget": time_budget, "seed": seed, "init": init,
+                   "weights": weights, "device": device, "track": track}  # fmt: skip
+        submit_training(job, spec, dataset.path, out_folder, options)
+        return
     with LiveTraining() as live:
         result = session.train(
             spec,
@@ -92,12 +100,16 @@ def train(
 def resume(
     run: Annotated[str, typer.Argument(help="A run: its name under runs/, or its path.")],
     data: DataOption = None,
+    slurm: SlurmOption = None,
 ) -> None:
     """Go on with an interrupted run from its last saved step."""
     from thumbnet.cli.live import LiveTraining
     from thumbnet.runs import find_run
     from thumbnet.training import session
 
+    if slurm is not None:
+        submit_resume(read_slurm(slurm), find_run(run), data)
+        return
     trackers = _trackers(find_run(run).tensorboard.is_dir())
     with LiveTraining() as live:
         result = session.resume(run, data, observers=[live, *trackers])
