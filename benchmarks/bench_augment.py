@@ -11,7 +11,8 @@ no coarse dropout (a mask drawn at low resolution stands in), no crop by sides (
 in), and draws colors an image, not a channel; so it does no more than ours. Its operations take one
 fill and interpolation a call: images of one order, fill and interpolation go through it together.
 In `alike` it may treat a whole batch alike instead, with one order, fill and interpolation drawn
-for all of its images, which is less than the row asks for; ours is the same as before.
+for all of its images, which is less than the row asks for; ours is the same as before. The limit,
+in the same rounds: the time that copying floats of the result's size in memory takes.
 
 A try that takes seconds: --rounds 1 --batches 4. Without --record nothing is written.
 """
@@ -217,9 +218,11 @@ def compare(name: str, args: argparse.Namespace) -> dict[str, Any]:
     ]
     specs, peer = SETS[name]()
     num_images = args.batches * args.batch_size
+    floats = torch.ones(args.batches, args.batch_size, 3, SIZE, SIZE, device=args.device)
     ours: list[float] = []
     tables: list[float] = []
     theirs: list[float] = []
+    copies: list[float] = []
     for number in range(-1, args.rounds):  # one round to warm up
         torch.manual_seed(args.seed + number)
         started = perf_counter()
@@ -227,14 +230,18 @@ def compare(name: str, args: argparse.Namespace) -> dict[str, Any]:
         drawn = (perf_counter() - started) / max(EPOCH, num_images)
         moved = clock(policy, batches)
         other = clock(lambda images, _: peer(images), batches)
+        copied = clock(lambda _, first: floats[first // args.batch_size].clone(), batches)
         if number >= 0:
             ours.append(1000 * (moved / num_images + drawn))
             tables.append(1000 * drawn)
             theirs.append(1000 * other / num_images)
+            copies.append(1000 * copied / num_images)
     return {
         "ours_ms_an_image": ours,
         "of_it_tables_ms_an_image": tables,
         "kornia_ms_an_image": theirs,
+        "copy_ms_an_image": copies,
+        "over_copy": [a / b for a, b in zip(ours, copies, strict=True)],
         "ratios": [b / a for a, b in zip(ours, theirs, strict=True)],
         "batch_size": args.batch_size,
     }
@@ -271,10 +278,13 @@ def main() -> None:
                 summary(figures["of_it_tables_ms_an_image"], 4),
                 summary(figures["kornia_ms_an_image"], 4),
                 summary(figures["ratios"], 1),
+                summary(figures["copy_ms_an_image"], 4),
+                summary(figures["over_copy"], 1),
             ]
         )
     columns = ["set", "thumbnet, ms an image", "of it drawing", "kornia, ms an image",
-               "kornia's time over ours, round by round"]  # fmt: skip
+               "kornia's time over ours, round by round", "copying the result, ms an image",
+               "our time over the copy"]  # fmt: skip
     about = (
         f"{SIZE} px, batch {args.batch_size}, {torch.get_num_threads()} threads, {args.device}; "
         f"kornia {kornia.__version__}. {args.rounds} rounds of {args.batches} batches, both sides "

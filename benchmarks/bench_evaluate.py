@@ -5,7 +5,8 @@
 Part `rate`: `thumbnet.evaluate` of all of val, as a user calls it (model folder read, data opened,
 predictions made, stored and scored), against the network alone on batches that lie ready in memory:
 same weights, batch size, threads and precision, in turns. And against a plain PyTorch loop over
-image files with a DataLoader of two workers (the files are val's pixels, written as JPEG).
+image files with a DataLoader of two workers (the files are val's pixels, written as JPEG). The
+operations a second of the network alone stand beside those of one large matrix product in fp32.
 
 Part `analyses`: each command in a process of its own, with the start of Python and torch, on
 three networks whose predictions are stored.
@@ -28,12 +29,17 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
 
+from bench_step import PRODUCT, product_work
 from peer_plain_torch import ImageFolder
 from record import keep, summary, table
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from thumbnet.data.packed import PackedDataset
+    from thumbnet.recipe import RecipeSpec
 
 RECIPES = {
     "quick": "thumbnet/quick",
@@ -73,14 +79,13 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write_network(folder: Path, name: str, dataset: "PackedDataset", seed: int) -> None:
+def write_network(folder: Path, recipe: "RecipeSpec", dataset: "PackedDataset", seed: int) -> None:
     """Write a model folder of freshly initialized weights."""
     from thumbnet.build import build_model, build_preprocess, resolve
     from thumbnet.model_folder import TrainedModel, write_config, write_weights
-    from thumbnet.recipes.registry import load_recipe
 
     torch.manual_seed(seed)
-    recipe = resolve(load_recipe(RECIPES[name]), dataset)
+    recipe = resolve(recipe, dataset)
     model = build_model(recipe)
     trained = TrainedModel(
         model=model,
@@ -100,9 +105,19 @@ def write_network(folder: Path, name: str, dataset: "PackedDataset", seed: int) 
 # -- the rate of a whole split
 
 
+def count_flop(model: "nn.Module", images: torch.Tensor) -> float:
+    """Return the operations of judging an image; a multiply-add counts as two."""
+    with FlopCounterMode(display=False) as counter:
+        model(images)
+    return float(counter.get_total_flops()) / len(images)
+
+
 @torch.inference_mode()
-def alone(folder: Path, dataset: "PackedDataset") -> Callable[[], float]:
-    """Return what runs the bare network over as many images as val has, and returns seconds."""
+def alone(folder: Path, dataset: "PackedDataset") -> tuple[Callable[[], float], float]:
+    """Return what runs the bare network over as many images as val has, and returns seconds.
+
+    And the operations of an image.
+    """
     from thumbnet import load_predictor
     from thumbnet.evaluation.predict import BATCH
 
@@ -111,7 +126,7 @@ def alone(folder: Path, dataset: "PackedDataset") -> Callable[[], float]:
     preprocess, model = predictor.trained.preprocess, predictor.model.eval()
     batches = [preprocess(part) for part in images.split(BATCH)]
     num_batches = -(-len(dataset.splits["val"]) // BATCH)
-    model(batches[0])  # warms up
+    flop = count_flop(model, batches[0])  # and warms up
 
     @torch.inference_mode()
     def run() -> float:
@@ -120,7 +135,16 @@ def alone(folder: Path, dataset: "PackedDataset") -> Callable[[], float]:
             model(batches[number % len(batches)])
         return perf_counter() - started
 
-    return run
+    return run, flop
+
+
+def product() -> float:
+    """Return the operations a second of one large matrix product in fp32."""
+    work = product_work(torch.float32, "cpu")
+    work()  # warms up
+    started = perf_counter()
+    work()
+    return 2 * PRODUCT**3 / (perf_counter() - started)
 
 
 def whole(folder: Path, data: Path) -> float:
@@ -171,25 +195,29 @@ def rates(
     rows, lines = [], []
     for name in args.networks:
         folder = home / f"{name}.0"
-        bare = alone(folder, dataset)
+        bare, flop = alone(folder, dataset)
         took: dict[str, list[float]] = {"whole": [], "alone": [], "plain": []}
+        of_product: list[float] = []
         for _ in range(args.rounds):
             took["whole"].append(num_images / whole(folder, dataset.path))
             took["alone"].append(num_images / bare())
+            of_product.append(flop * took["alone"][-1] / product())
             took["plain"].append(plain(folder, files))
         of_alone = [a / b for a, b in zip(took["whole"], took["alone"], strict=True)]
         of_plain = [a / b for a, b in zip(took["whole"], took["plain"], strict=True)]
         seconds = [num_images / rate for rate in took["whole"]]
         rows.append([
             RECIPES[name], summary(seconds), summary(took["whole"], 0), summary(took["alone"], 0),
-            summary(of_alone, 2), summary(took["plain"], 0), summary(of_plain, 2),
+            summary(of_alone, 2), summary(of_product, 2), summary(took["plain"], 0),
+            summary(of_plain, 2),
         ])  # fmt: skip
-        figures = {"images_per_s": took, "of_alone": of_alone, "of_plain": of_plain}
+        figures = {"images_per_s": took, "of_alone": of_alone, "of_plain": of_plain,
+                   "flop_an_image": flop, "alone_over_fp32_product": of_product}  # fmt: skip
         lines.append({"what": f"judging with the network of {RECIPES[name]}", "figures": figures})
         print(rows[-1], file=sys.stderr)
     columns = ["network of", "evaluate, s", "images/s", "network alone, images/s",
-               "evaluate over network alone", "plain loop over files, images/s",
-               "evaluate over plain loop"]  # fmt: skip
+               "evaluate over network alone", "network alone over the fp32 product",
+               "plain loop over files, images/s", "evaluate over plain loop"]  # fmt: skip
     text = f"All {num_images:,} images of val; {args.rounds} rounds in turns, median (least to "
     return f"{text}greatest).\n\n{table(columns, rows)}", lines
 
@@ -237,13 +265,15 @@ def run(words: list[str], home: Path) -> float:
 
 def main() -> None:
     from thumbnet.data.sources import load_dataset
+    from thumbnet.recipes.registry import load_recipe
 
     args = parse()
     dataset = load_dataset(args.data)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         for name, seed in {*STORED.values(), *((name, 0) for name in args.networks)}:
-            write_network(home / f"{name}.{seed}", name, dataset, args.seed + seed)
+            recipe = load_recipe(RECIPES[name])
+            write_network(home / f"{name}.{seed}", recipe, dataset, args.seed + seed)
         texts, lines = [], []
         if "rate" in args.parts:
             text, figures = rates(args, dataset, home)

@@ -12,18 +12,14 @@ Without --record nothing is written.
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from record import HERE, fresh, keep, summary, table
+from record import HERE, fresh, keep, summary, table, watched
 
-LOOK_EVERY_S = 0.05
 CLOCK = HERE / "start_clock.py"
 
 
@@ -58,33 +54,7 @@ def first_steps(packed: Path, repeats: int) -> dict[str, list[float]]:
 def prepare(source: Path) -> tuple[float, float]:
     """Return wall seconds and peak resident bytes of preparing a source."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "thumbnet", "data", "prepare", source, "-o"]
-        started, peak = time.perf_counter(), 0.0
-        child = subprocess.Popen([*command, Path(folder) / "packed"], stdout=subprocess.DEVNULL)
-        while child.poll() is None:
-            peak = max(peak, resident_bytes(child.pid))
-            time.sleep(LOOK_EVERY_S)
-        wall_s = time.perf_counter() - started
-    if child.returncode:
-        sys.exit(f"thumbnet data prepare ended with status {child.returncode}")
-    return wall_s, peak
-
-
-def resident_bytes(root: int) -> float:
-    """Return the resident memory of a process and all below it, from /proc."""
-    parents, resident = dict[int, int](), dict[int, int]()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            pid = int(folder.name)
-            parents[pid] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            resident[pid] = int((folder / "statm").read_text().split()[1])
-        except OSError:  # it has ended meanwhile
-            continue
-    total, family = 0, {root}
-    while family:
-        total += sum(resident.get(pid, 0) for pid in family)
-        family = {pid for pid, parent in parents.items() if parent in family}
-    return float(total * os.sysconf("SC_PAGE_SIZE"))
+        return watched(["-m", "thumbnet", "data", "prepare", source, "-o", Path(folder) / "packed"])
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from datetime import date
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+LOOK_EVERY_S = 0.05
 
 
 def fresh(command: Sequence[str | Path], **environment: str) -> dict[str, Any]:
@@ -26,6 +28,40 @@ def fresh(command: Sequence[str | Path], **environment: str) -> dict[str, Any]:
         sys.exit(f"{' '.join(map(str, command))} ended with status {done.returncode}")
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return figures
+
+
+def watched(command: Sequence[str | Path]) -> tuple[float, float]:
+    """Run a Python command; return its wall seconds and the peak resident bytes of its processes.
+
+    Pages of mapped files count too.
+    """
+    words = [sys.executable, *map(str, command)]
+    started, peak = time.perf_counter(), 0.0
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    while child.poll() is None:
+        peak = max(peak, _resident_bytes(child.pid))
+        time.sleep(LOOK_EVERY_S)
+    wall_s = time.perf_counter() - started
+    if child.returncode:
+        sys.exit(f"{' '.join(words)} ended with status {child.returncode}")
+    return wall_s, peak
+
+
+def _resident_bytes(root: int) -> float:
+    """Return the resident memory of a process and all below it, from /proc."""
+    parents, resident = dict[int, int](), dict[int, int]()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            pid = int(folder.name)
+            parents[pid] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            resident[pid] = int((folder / "statm").read_text().split()[1])
+        except OSError:  # it has ended meanwhile
+            continue
+    total, family = 0, {root}
+    while family:
+        total += sum(resident.get(pid, 0) for pid in family)
+        family = {pid for pid, parent in parents.items() if parent in family}
+    return float(total * os.sysconf("SC_PAGE_SIZE"))
 
 
 def cpu_name() -> str:
