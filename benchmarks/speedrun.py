@@ -31,6 +31,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--views", choices=VIEWS, default="flip", help="at test time; timed")
     parser.add_argument("--data", type=Path, help="packed folder [as thumbnet train]")
+    parser.add_argument("--keep", type=Path, help="folder for the runs [they are thrown away]")
     parser.add_argument("--record", action="store_true", help="write to benchmarks/results")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -47,13 +48,12 @@ def run_once(args: argparse.Namespace) -> None:
         if isinstance(event, Stepped) and not first:
             first.append(perf_counter())
 
-    recipe = thumbnet.load_recipe(args.recipe)
-    with tempfile.TemporaryDirectory() as folder:
+    recipe, seed = thumbnet.load_recipe(args.recipe), args.seeds[0]
+    with tempfile.TemporaryDirectory() as passing:
+        out = (args.keep or Path(passing)) / f"{Path(args.recipe).stem}-seed-{seed}"
         started = perf_counter()
         dataset = thumbnet.load_dataset(args.data)
-        result = thumbnet.train(
-            recipe, dataset, seed=args.seeds[0], out=Path(folder) / "run", observers=[note]
-        )
+        result = thumbnet.train(recipe, dataset, seed=seed, out=out, observers=[note])
         trained = perf_counter()
         scores = thumbnet.evaluate(
             result.run.path, "val", dataset, weights="last", views=args.views
@@ -96,6 +96,7 @@ def main() -> None:
     for seed in args.seeds:
         words: list[str | Path] = [__file__, args.recipe, "--one", "--seeds", str(seed)]
         words += ["--views", args.views, *(["--data", args.data] if args.data else [])]
+        words += ["--keep", args.keep] if args.keep else []
         found = fresh(words)
         lines.append({"what": f"{args.recipe}, seed {seed}, views {args.views}", "figures": found})
         rows.append(
