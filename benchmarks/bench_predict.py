@@ -55,7 +55,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--data", type=Path, help="as thumbnet train takes it")
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
-    parser.add_argument("--images", type=int, default=2_000, help="image files, at most all of val")
+    parser.add_argument("--images", type=int, default=500, help="image files, at most all of val")
     parser.add_argument("--singles", type=int, default=100, help="files taken one at a time")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
