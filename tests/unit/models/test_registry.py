@@ -28,7 +28,7 @@ def test_entry_tells_sizes_and_channels() -> None:
     assert (lenet5.image_size, lenet5.min_image_size, lenet5.in_channels) == (28, 28, 1)
     assert (quick.image_size, quick.min_image_size, quick.in_channels) == (None, 16, 3)
     assert (lenet5.head, quick.head) == ("fc", "head")
-    assert (lenet5.options, quick.options) == ((), ("width",))
+    assert (lenet5.options, quick.options) == ((), ("width", "pool", "identity"))
     assert lenet5.summary.startswith("LeNet-5")
 
 
@@ -41,7 +41,7 @@ def test_unknown_name_suggests_the_nearest_and_lists_all() -> None:
 
 
 def test_unknown_option_names_the_allowed_ones() -> None:
-    with pytest.raises(RecipeError, match=r"no option 'widht'; did you mean 'width'\?; .*: width$"):
+    with pytest.raises(RecipeError, match=r"no option 'widht'; did you mean 'width'\?; .*: width, pool, identity$"):
         create_model("thumbnet_quick", 10, widht=8)
     with pytest.raises(RecipeError, match=r"no option 'width'; options allowed: none$"):
         create_model("lenet5", 10, width=8)
