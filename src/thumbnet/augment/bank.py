@@ -4,6 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from thumbnet.augment.place import place
+
 SHORTEST = 1 << 20
 
 
@@ -46,5 +48,5 @@ class Bank:
                 if kind == "normal"
                 else rng.random(self._length, dtype=np.float32)
             )
-            self._drawn[kind, device] = torch.from_numpy(drawn).to(device)
+            self._drawn[kind, device] = place(torch.from_numpy(drawn), device)
         return self._drawn[kind, device]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from thumbnet.augment.draws import Array
 from thumbnet.augment.erase import rectangle
+from thumbnet.augment.place import place
 from thumbnet.recipe import CutMixSpec, MixSpec, MixUpSpec
 
 
@@ -26,6 +27,14 @@ class MixPlan:
     partner: Tensor
     weight: Tensor
     box: Tensor | None = None
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return what the plan is made of, in order."""
+        return (self.partner, self.weight) + (() if self.box is None else (self.box,))
+
+    def to(self, device: torch.device) -> "MixPlan":
+        """Return the plan on a device, without waiting for it."""
+        return MixPlan(*(place(one, device) for one in self.tensors()))
 
     def of(self, first: int, last: int) -> "MixPlan":
         """Return the plan of images `first`:`last`, for the batch rolled until they lead it."""
@@ -74,14 +83,14 @@ def _boxes(rng: Generator, kept: Array, size: int) -> Array:
 def mix_images(images: Tensor, plan: MixPlan) -> Tensor:
     """Blend each image with its partner, or paste the partner's rectangle.
 
-    Images beyond those of the plan are partners only.
+    Images beyond those of the plan are partners only. The plan is on the images' device.
 
     Shapes: images (B or more, C, H, W) -> (B, C, H, W)
     """
-    others = images.index_select(0, plan.partner.to(images.device))
+    others = images.index_select(0, plan.partner)
     images = images[: len(plan.partner)]
     if plan.box is not None:
-        pasted = rectangle(images.shape[-1], *plan.box.to(images.device).unbind(1))
+        pasted = rectangle(images.shape[-1], *plan.box.unbind(1))
         return torch.where(pasted, others, images)
-    weight = plan.weight.to(images.device, images.dtype).view(-1, 1, 1, 1)
+    weight = plan.weight.to(images.dtype).view(-1, 1, 1, 1)
     return images * weight + others * (1 - weight)

@@ -10,6 +10,7 @@ from torch import Tensor
 from thumbnet.augment import affine, color, erase, geometry, levels, noise, smooth, warp
 from thumbnet.augment.bank import Bank
 from thumbnet.augment.draws import FILLS, INTERPOLATIONS, Array, Table, num_cells
+from thumbnet.augment.place import place
 from thumbnet.augment.tree import Leaf, kind_of
 from thumbnet.recipe import (
     AlternateFlipSpec,
@@ -65,7 +66,7 @@ class Stage:
         return self._do_some(images, first, where, self._work)
 
     def _do_some(self, images: Tensor, first: int, where: Array, work: Work) -> Tensor:
-        index = torch.from_numpy(where).to(images.device, non_blocking=True)
+        index = place(torch.from_numpy(where), images.device)
         table, rows = self._on(images.device), index + first
         part = {name: column.index_select(0, rows) for name, column in table.items()}
         return _put_back(images, index, work(images.index_select(0, index), **part))
@@ -76,7 +77,7 @@ class Stage:
 
     def _on(self, device: torch.device) -> dict[str, Tensor]:
         if any(column.device != device for column in self._table.values()):
-            self._table = {name: column.to(device) for name, column in self._table.items()}
+            self._table = {name: place(column, device) for name, column in self._table.items()}
         return self._table
 
 

@@ -76,6 +76,7 @@ class LiveTraining:
             f"{plan.recipe.num_epochs:g} epochs in {plan.num_steps} steps; "
             f"{picks['device']}, {picks['precision']}, {picks['memory_format']}, "
             f"{picks['threads']} threads"
+            + ("" if picks["step"] == "eager" else f", {picks['step']}")
             + (f", each of {event.num_ranks} processes" if event.num_ranks > 1 else "")
         )
         for number, phase in enumerate(plan.phases):

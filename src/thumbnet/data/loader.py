@@ -88,7 +88,7 @@ class Loader:
     def _keep_all(self, device: torch.device) -> None:
         chunks = []
         for index in torch.split(self.indices, CHUNK):
-            images = self._images.index_select(0, index).to(device, non_blocking=True)
+            images = self._images.index_select(0, index).to(device)
             chunks.append(self._shrink(images) if self._shrink else images)
         self._kept = torch.cat(chunks)
         self._num_missing = 0

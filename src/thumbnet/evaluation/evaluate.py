@@ -103,7 +103,7 @@ class Judge:
 
         Shapes: -> (N, num_classes)
         """
-        order = torch.arange(len(self.loader))
+        order = torch.arange(len(self.loader), device=self.loader.labels.device)
         return predict_logits(
             model,
             lambda part: self.loader.batch(order[part])[0],

@@ -1,6 +1,7 @@
 """Logits of a network on a part of a data set, in fp32 and in the part's own order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -11,10 +12,34 @@ from thumbnet.augment.views import Preprocess
 from thumbnet.evaluation.views import VIEWS, View, mean_over
 
 BATCH = 250
+CUDA_BATCH = 2000  # and fewer above 64 px, so that as much memory does
 
 Fetch = Callable[[slice], Tensor]  # positions -> images (B, H, W, C) uint8
 
 
+def batch_for(device: torch.device, size: int) -> int:
+    """Return how many images are judged at once: on a CPU so many as its caches like.
+
+    Units: size in px
+    """
+    if device.type != "cuda":
+        return BATCH
+    return max(BATCH, CUDA_BATCH * 64**2 // max(64, size) ** 2)
+
+
+@contextmanager
+def in_fp32() -> Iterator[None]:
+    """Have cuDNN's convolutions use all bits of fp32, which by default it does not."""
+    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = convolutions.fp32_precision
+    convolutions.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = before
+
+
+@in_fp32()
 @torch.inference_mode()
 def predict_logits(
     model: nn.Module,
@@ -23,19 +48,20 @@ def predict_logits(
     preprocess: Preprocess,
     num_classes: int,
     *,
-    batch_size: int = BATCH,
+    batch_size: int | None = None,
     views: Sequence[View] = VIEWS["one"],
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Run the network over all images; outputs beyond the classes are left out.
 
-    Args: fetch returns shrunk packed images by position; views are seen and their logits averaged;
-        progress hears (done, total).
+    Args: fetch returns shrunk packed images by position; batch_size None takes what suits the
+        device; views are seen and their logits averaged; progress hears (done, total).
     Shapes: -> (N, num_classes)
     """
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
+    batch_size = batch_size or batch_for(device, preprocess.input_size)
     logits = np.empty((num_images, num_classes), dtype=np.float32)
     for first in range(0, num_images, batch_size):
         part = slice(first, min(first + batch_size, num_images))

@@ -14,6 +14,7 @@ from thumbnet.recipe.optim import ConstantSpec, CyclicSpec, OptimizerSpec, Sched
 ProtocolName = Literal["official", "holdout", "columbia2020", "vonmartens2019"]
 Precision = Literal["auto", "fp32", "bf16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
+StepKind = Literal["auto", "eager", "graph", "compiled"]
 Normalize = Literal["channel", "overall", "mean_image"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -91,7 +92,9 @@ class TrainingSpec(Spec):
     shares. `augment_seed` gives augmentation draws of their own, whatever `seed` is. `snapshots`
     keeps the weights at the end of each phase, or of each cycle of a cyclic schedule, for
     `thumbnet ensemble --snapshots`. `watched_images`: an epoch is judged on so many of the watched
-    images, evenly spread over the classes, instead of on all.
+    images, evenly spread over the classes, instead of on all. `step`: forward and backward run as
+    they are, as a captured CUDA graph, or compiled by PyTorch for each shape of batch; `auto`
+    measures the first two.
     """
 
     batch_size: BatchSize = 128
@@ -108,6 +111,7 @@ class TrainingSpec(Spec):
     precision: Precision = "auto"
     memory_format: MemoryFormat = "auto"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    step: StepKind = "auto"
     snapshots: Literal["phase", "cycle"] | None = None
     watched_images: Annotated[int, Field(ge=1)] | None = None
 
@@ -247,8 +251,8 @@ class RecipeSpec(Spec):
         given, so that runs begun before go on.
         """
         data = self.model_dump(mode="json", exclude={"data": {"path"}, "published": {"curve"}})
-        for young in ("snapshots", "watched_images"):
-            if data["training"][young] is None:
+        for young in ("snapshots", "watched_images", "step"):
+            if data["training"][young] == TrainingSpec.model_fields[young].default:
                 del data["training"][young]
         text = json.dumps(data, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

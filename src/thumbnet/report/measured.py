@@ -13,7 +13,7 @@ from thumbnet.recipes.registry import load_recipe
 DEFAULT = Path("benchmarks/results/runs.jsonl")
 FREE: dict[str, set[str] | bool] = {  # what may differ between runs of one row
     "data": {"num_classes", "fingerprint", "path"},
-    "training": {"seed", "augment_seed", "precision", "memory_format", "threads"},
+    "training": {"seed", "augment_seed", "precision", "memory_format", "threads", "step"},
     "published": True,
     "summary": True,
     "deviations": True,

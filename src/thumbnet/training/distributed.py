@@ -49,8 +49,9 @@ class Group(Ranks):
         if kind == "mps":
             raise RankError("several processes train on cpu or cuda, not mps; give --device cpu")
         threads = min(picks.threads, torch.get_num_threads())
+        picks = replace(picks, threads=threads, step="eager")  # gradients are sent as they come
         if kind != "cuda":
-            return replace(picks, threads=threads)
+            return picks
         there = torch.cuda.device_count()
         if self.world.local_rank >= there:
             raise RankError(
@@ -58,7 +59,7 @@ class Group(Ranks):
                 f"are {there}; start fewer with --nproc-per-node, or give --device cpu"
             )
         torch.cuda.set_device(self.world.local_rank)
-        return replace(picks, device=f"cuda:{self.world.local_rank}", threads=threads)
+        return replace(picks, device=f"cuda:{self.world.local_rank}")
 
     @override
     def network(self, model: nn.Module) -> nn.Module:

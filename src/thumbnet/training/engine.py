@@ -1,4 +1,4 @@
-"""How a step is run: device, precision, memory format, threads."""
+"""How a step is run: device, precision, memory format, threads, captured or not."""
 
 import ctypes
 import platform
@@ -12,26 +12,32 @@ import torch
 from torch import Tensor, nn
 
 from thumbnet.errors import RecipeError
+from thumbnet.training.passes import passes_of
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 
 
 @dataclass(frozen=True)
 class Picks:
-    """What the engine settled on; stored with the run and reused by resume."""
+    """What the engine settled on; stored with the run and reused by resume.
+
+    `step`: how forward and backward are run: `eager`, `graph` or `compiled`.
+    """
 
     device: str
     precision: str
     memory_format: str
     threads: int
+    step: str = "eager"
 
 
 class Engine:
-    """Runs steps with the picks given: precision, memory format, threads."""
+    """Runs steps with the picks given; `run` is what runs a forward and backward pass."""
 
     def __init__(self, picks: Picks) -> None:
         self.picks = picks
         self.device = torch.device(picks.device)
+        self.run = passes_of(picks.step, self.device)
         keep_freed_memory()
 
     @contextmanager

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from thumbnet.augment.mix import MixPlan, draw_mix
+from thumbnet.augment.place import place
 from thumbnet.augment.policy import Policy
 from thumbnet.augment.views import Preprocess
 from thumbnet.data.loader import Loader, epoch_order
@@ -63,7 +64,8 @@ class Feed:
 
     def _mix(self, at: StepPlan, inputs: Tensor) -> MixPlan | None:
         size = inputs.shape[-1]
-        return draw_mix(at.mix, self.augment_seed, at.step, at.last - at.first, size)
+        mix = draw_mix(at.mix, self.augment_seed, at.step, at.last - at.first, size)
+        return None if mix is None else mix.to(self.device)
 
     def _inputs(self, at: StepPlan, first: int, last: int) -> tuple[Tensor, Tensor]:
         assert self._loader is not None
@@ -83,9 +85,10 @@ class Feed:
 
     def _enter_epoch(self, at: StepPlan) -> None:
         num_images = len(self.part.indices)
-        self._order = epoch_order(self.seed, at.epoch, num_images)
+        order = epoch_order(self.seed, at.epoch, num_images)
         specs = self.plan.phases[at.phase].augment
         self._policy = Policy(
-            specs, num_images, self._size, self.augment_seed, at.epoch, order=self._order
+            specs, num_images, self._size, self.augment_seed, at.epoch, order=order
         )
+        self._order = place(order, self.device)
         self._epoch = at.epoch

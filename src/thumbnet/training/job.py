@@ -20,7 +20,7 @@ from thumbnet.data.sources import load_dataset
 from thumbnet.data.splits import apply_protocol
 from thumbnet.errors import CheckpointError, RecipeError
 from thumbnet.evaluation.evaluate import Judge
-from thumbnet.evaluation.predict import BATCH
+from thumbnet.evaluation.predict import batch_for
 from thumbnet.model_folder import TrainedModel, write_config
 from thumbnet.recipe import RecipeSpec
 from thumbnet.runs import RunFolder
@@ -164,7 +164,8 @@ def fit(job: Job, observers: Sequence[Observer], replay: Replay | None = None) -
     for observer in watchers:
         observer(begun)
     feed = Feed(dataset, protocol.fit, preprocess, job.plan, engine.device, world)
-    own = watched.cut(judged_by(num_watched, BATCH, world))
+    at_once = batch_for(engine.device, preprocess.input_size)
+    own = watched.cut(judged_by(num_watched, at_once, world))
     judge = Judge(dataset, own, preprocess, engine.device, ranks.total)
     budget_s = None if replay else recipe.training.time_budget_s
     pace = Pace(job.plan, job.forecast, budget_s) if budget_s is not None else None

@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from thumbnet.evaluation.predict import batch_for, in_fp32
 from thumbnet.recipe import TrainingSpec
 from thumbnet.training.engine import Engine, Picks
+from thumbnet.training.passes import WARM_UPS
 
 PICK_S = 0.12  # the most that timing one candidate takes, where two steps take no more
 SMALL_STEP_S = 0.02  # above it more threads are always faster
@@ -70,9 +72,12 @@ def measure(
             best, best_s = other, step_s
     of = optimizer_of or _plain_sgd
     steps = {shape: _whole_step(model, best, shape, batch, of) for shape in dict.fromkeys(shapes)}
-    judging = (min(64, batch), shapes[0][1], judged_size, judged_size)
+    on_cuda = device.startswith("cuda")
+    at_once = batch_for(torch.device(device), judged_size) if on_cuda else min(64, batch)
+    judging = (at_once, shapes[0][1], judged_size, judged_size)
     return Measured(
-        picks=best,
+        # Compiled steps are foretold as they run uncompiled: compiling takes long.
+        picks=replace(best, step="compiled") if training.step == "compiled" else best,
         step_s=tuple(steps[shape] for shape in shapes),
         judge_image_s=_time_judging(model, best, judging) / judging[0],
         activation_bytes=max(_activation_bytes(model, shape) for shape in dict.fromkeys(shapes)),
@@ -92,6 +97,7 @@ def _simplest(training: TrainingSpec, device: str) -> Picks:
             "channels_last" if training.memory_format == "auto" else training.memory_format
         ),
         threads=training.threads or torch.get_num_threads(),
+        step="graph" if training.step == "graph" else "eager",
     )
 
 
@@ -104,6 +110,8 @@ def _changes(training: TrainingSpec, simplest: Picks) -> list[dict[str, Any]]:
         changes.append({"memory_format": "contiguous"})
     if training.threads is None and simplest.device == "cpu" and simplest.threads > 1:
         changes.append({"threads": 1})
+    if training.step == "auto" and simplest.device.startswith("cuda"):
+        changes.append({"step": "graph"})
     return changes
 
 
@@ -168,26 +176,37 @@ def _time_steps(
 ) -> float:
     """Return the least time of forward and backward in seconds.
 
-    One pass to warm up, then as many as fit into the budget, or one.
+    A pass to warm up, or what a capture takes, then as many as fit into the budget, or one.
     """
     engine = Engine(picks)
     model = engine.place(model).train()
     images = engine.formatted(torch.zeros(shape, device=engine.device))
     labels = torch.zeros(shape[0], dtype=torch.int64, device=engine.device)
-    begun, times = perf_counter(), list[float]()
+
+    def work(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        with engine.autocast():
+            logits = network(images)
+        loss = F.cross_entropy(logits.float(), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def seconds() -> float:
+        started = perf_counter()
+        loss = engine.run(work, model, (images, labels))
+        model.zero_grad(set_to_none=True)
+        loss.item()  # waits for the device
+        return perf_counter() - started
+
     with engine.threads():
+        for _ in range(WARM_UPS + 1 if picks.step == "graph" else 0):
+            seconds()
+        begun, times = perf_counter(), list[float]()
         while len(times) < 2 or (perf_counter() - begun < budget_s and len(times) < MAX_REPEATS):
-            started = perf_counter()
-            with engine.autocast():
-                logits = model(images)
-            loss = F.cross_entropy(logits.float(), labels)
-            loss.backward()  # type: ignore[no-untyped-call]
-            model.zero_grad(set_to_none=True)
-            loss.item()  # waits for the device
-            times.append(perf_counter() - started)
+            times.append(seconds())
     return min(times[1:])
 
 
+@in_fp32()
 @torch.inference_mode()
 def _time_judging(model: nn.Module, picks: Picks, shape: tuple[int, int, int, int]) -> float:
     engine = Engine(picks)

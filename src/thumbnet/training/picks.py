@@ -16,13 +16,13 @@ from torch.optim import Optimizer
 from thumbnet.build import build_optimizer
 from thumbnet.checkpoint import write_atomic
 from thumbnet.data.cache import cache_dir
-from thumbnet.errors import CheckpointError
-from thumbnet.recipe import RecipeSpec
+from thumbnet.errors import CheckpointError, RecipeError
+from thumbnet.recipe import RecipeSpec, TrainingSpec
 from thumbnet.training.engine import Picks
 from thumbnet.training.measure import Measured, measure
 from thumbnet.training.phases import Plan
 
-VERSION = 4  # of how picks are measured
+VERSION = 5  # of how picks are measured
 
 
 def measured_picks(
@@ -31,13 +31,14 @@ def measured_picks(
     """Return the engine's picks for a plan: from the cache, or measured now and put there.
 
     Args: num_ranks: how many share a batch; what is measured is the step of one
+    Raises: RecipeError for a way of running steps that the device, or several ranks, cannot take
     """
     channels = 1 if recipe.preprocess.color == "grey" else 3
     shapes = [
         (ceil(p.batch_size / num_ranks), channels, p.input_size, p.input_size) for p in plan.phases
     ]
-    training = recipe.training
-    forced = [training.precision, training.memory_format, training.threads]
+    training = with_step(recipe.training, device, num_ranks)
+    forced = [training.precision, training.memory_format, training.threads, training.step]
     optimizer = recipe.optimizer.model_dump()
     key = _key([VERSION, recipe.model.model_dump(), optimizer, shapes, device, _machine(), forced])
     path = cache_dir() / "engine" / f"{key}.json"
@@ -55,6 +56,24 @@ def measured_picks(
     except CheckpointError:
         return measured  # a cache that cannot be written costs a second next time, no more
     return measured
+
+
+def with_step(training: TrainingSpec, device: str, num_ranks: int) -> TrainingSpec:
+    """Return what holds for a run, its steps run as they are where several ranks share them.
+
+    Raises: RecipeError for what was asked for and cannot be
+    """
+    if training.step == "graph" and not device.startswith("cuda"):
+        raise RecipeError(
+            f"training.step=graph: only CUDA captures graphs, and the device is '{device}'; take "
+            "auto, eager or compiled"
+        )
+    if training.step in {"graph", "compiled"} and num_ranks > 1:
+        raise RecipeError(
+            f"training.step={training.step} is for one process, and there are {num_ranks}; take "
+            "auto or eager"
+        )
+    return training if num_ranks == 1 else training.model_copy(update={"step": "eager"})
 
 
 def _machine() -> list[Any]:

@@ -78,7 +78,8 @@ class TrainState:
 
     def is_finite(self) -> bool:
         """Tell whether every weight, and every statistic of batch norm, is a finite number."""
-        return all(bool(torch.isfinite(v).all()) for v in self.model.state_dict().values())
+        finite = [torch.isfinite(v).all() for v in self.model.state_dict().values()]
+        return bool(torch.stack(finite).all())  # one wait for the device
 
 
 def save_state(state: TrainState, path: Path, meta: dict[str, Any]) -> None:
@@ -116,11 +117,16 @@ def fill_state(
         state.plateau = Plateau(*meta["progress"]["plateau"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit this run's network: {error}") from None
+    fused = [
+        bool(group.get("fused")) for group in state.optimizer.param_groups for _ in group["params"]
+    ]
     for position, parameter in enumerate(_parameters(state.optimizer)):
         saved = _below(f"optimizer.{position}.", tensors)
         # The buffers take the memory layout of their parameter, as the optimizer itself does.
+        # Fused ones count their steps on the device, the others on the host.
+        device = parameter.device if fused[position] else torch.device("cpu")
         state.optimizer.state[parameter] = {
-            key: torch.empty_like(parameter).copy_(value) if value.ndim else value.clone()
+            key: torch.empty_like(parameter).copy_(value) if value.ndim else value.to(device)
             for key, value in saved.items()
         }
 

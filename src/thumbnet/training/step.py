@@ -1,8 +1,10 @@
 """One optimizer update."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from thumbnet.augment.mix import MixPlan, mix_images
 from thumbnet.optim.optimizers import update
@@ -27,18 +29,41 @@ def train_step(
 
     Shapes: images (B, C, H, W) float32, normalized; labels (B,) int64
     """
-    if mix is not None:
-        images = mix_images(images, mix)
-    with engine.autocast():
-        logits = ranks.network(state.model)(engine.formatted(images))
-    loss = loss_of(logits.float(), labels, plan.label_smoothing, mix)
-    loss = ranks.weighed(loss, plan.first, plan.last)
+    batch = [images, labels, *(() if mix is None else mix.tensors())]
     state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    work = partial(backward, plan=plan, engine=engine, ranks=ranks)
+    loss = engine.run(work, ranks.network(state.model), batch, plan.label_smoothing)
     update(state.optimizer, plan.lr, state.clip_norm)
     state.step += 1
     state.update_ema()
-    return ranks.mean(loss.detach())
+    return ranks.mean(loss)
+
+
+def backward(
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *mixed: Tensor,
+    plan: StepPlan,
+    engine: Engine,
+    ranks: Ranks,
+) -> Tensor:
+    """Run a batch forward and its loss backward; return the loss.
+
+    Of the plan only label smoothing may count, where one process is alone: the rest changes from
+    step to step, and a captured graph would not see it.
+
+    Args: mixed: the tensors of a mix, where the batch is mixed
+    """
+    mix = MixPlan(*mixed) if mixed else None
+    if mix is not None:
+        images = mix_images(images, mix)
+    with engine.autocast():
+        logits = network(engine.formatted(images))
+    loss = loss_of(logits.float(), labels, plan.label_smoothing, mix)
+    loss = ranks.weighed(loss, plan.first, plan.last)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.detach()
 
 
 def loss_of(
@@ -52,7 +77,7 @@ def loss_of(
     """
     if mix is None:
         return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
-    weight, other = mix.weight.to(logits.device), labels[mix.partner.to(labels.device)]
+    weight, other = mix.weight, labels[mix.partner]
     losses = [
         F.cross_entropy(logits, of, label_smoothing=label_smoothing, reduction="none")
         for of in (labels[: len(other)], other)
@@ -65,4 +90,4 @@ def seed_step(seed: int, step: int, device: torch.device, rank: int = 0) -> None
     value = (seed * 0x9E3779B1 + step * 0x85EBCA77 + rank * 0xC2B2AE3D + 1) % 2**63
     torch.default_generator.manual_seed(value)
     if device.type == "cuda":
-        torch.cuda.manual_seed(value)
+        torch.cuda.manual_seed_all(value)  # a captured graph reads the seed when it is replayed

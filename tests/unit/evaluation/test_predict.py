@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from thumbnet.augment.views import Preprocess
-from thumbnet.evaluation.predict import predict_logits
+from thumbnet.evaluation.predict import batch_for, predict_logits
 
 PLAIN = Preprocess(4, "rgb", (0.0,), (1 / 255,))  # pixels as they are
 
@@ -88,3 +88,24 @@ def test_no_gradients_are_kept() -> None:
 
     predict(Watch(), pictures())
     assert seen == [False]
+
+
+def test_a_gpu_judges_many_at_once_and_fewer_of_large_ones() -> None:
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    assert batch_for(cpu, 64) == batch_for(cpu, 256) == batch_for(cuda, 512) == 250
+    assert batch_for(cuda, 28) == batch_for(cuda, 64) == 2000
+    assert batch_for(cuda, 128) == 500
+
+
+def test_judging_does_not_round_to_tf32() -> None:
+    seen = []
+
+    class Asked(Probe):
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append(torch.backends.cudnn.conv.fp32_precision)
+            return super().forward(images)
+
+    before = torch.backends.cudnn.conv.fp32_precision
+    predict(Asked(), pictures())
+    assert seen == ["ieee"]
+    assert torch.backends.cudnn.conv.fp32_precision == before

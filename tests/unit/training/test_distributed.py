@@ -135,7 +135,7 @@ def test_sums_over_parts_score_as_the_whole(cuts: list[int]) -> None:
 
 
 def test_threads_are_not_more_than_a_process_was_given() -> None:
-    picks = Apart(0, 2).picks(Picks("cpu", "bf16", "contiguous", 64))
+    picks = Apart(0, 2).picks(Picks("cpu", "bf16", "contiguous", 64, "graph"))
     assert picks == Picks("cpu", "bf16", "contiguous", torch.get_num_threads())
 
 

@@ -7,12 +7,15 @@ import pytest
 import torch
 from torch import nn
 
+from thumbnet.errors import RecipeError
 from thumbnet.models.registry import create_model
-from thumbnet.recipe import ModelSpec, PhaseSpec, PreprocessSpec, RecipeSpec
+from thumbnet.recipe import ModelSpec, PhaseSpec, PreprocessSpec, RecipeSpec, TrainingSpec
+from thumbnet.recipes.parse import with_overrides
 from thumbnet.recipes.registry import load_recipe
+from thumbnet.training import measure as measure_module
 from thumbnet.training import picks
 from thumbnet.training.engine import Picks
-from thumbnet.training.measure import Measured
+from thumbnet.training.measure import Measured, measure
 from thumbnet.training.phases import Plan
 
 MODEL = nn.Linear(1, 1)
@@ -71,6 +74,7 @@ def test_the_second_time_reads_the_cache(meter: Meter) -> None:
         {"training": RECIPE.training.model_copy(update={"precision": "fp32"})},
         {"training": RECIPE.training.model_copy(update={"memory_format": "contiguous"})},
         {"training": RECIPE.training.model_copy(update={"threads": 1})},
+        {"training": RECIPE.training.model_copy(update={"step": "eager"})},
         {"preprocess": PreprocessSpec(image_size=28)},
     ],
 )
@@ -120,6 +124,63 @@ def test_a_cache_that_cannot_be_written_only_costs_time(
     monkeypatch.setenv("THUMBNET_CACHE", str(tmp_path / "file"))
     assert pick().picks.threads == 1
     assert pick().picks.threads == 2
+
+
+def test_picks_of_older_runs_are_those_of_plain_steps() -> None:
+    """Their env.json, and what was measured then, have no word on how a step is run."""
+    old = {"device": "cpu", "precision": "bf16", "memory_format": "contiguous", "threads": 2}
+    assert Picks(**old).step == "eager"
+
+
+@pytest.mark.parametrize(
+    ("step", "device", "num_ranks", "said"),
+    [
+        ("graph", "cpu", 1, "only CUDA captures graphs, and the device is 'cpu'"),
+        ("graph", "mps", 1, "the device is 'mps'"),
+        ("graph", "cuda", 2, "training.step=graph is for one process, and there are 2"),
+        ("compiled", "cuda", 2, "training.step=compiled is for one process"),
+    ],
+)
+def test_a_step_that_cannot_be_is_refused(
+    meter: Meter, step: str, device: str, num_ranks: int, said: str
+) -> None:
+    spec = with_overrides(RECIPE, {"training.step": step}, "test")
+    with pytest.raises(RecipeError, match=said):
+        picks.measured_picks(spec, Plan(spec, 100), MODEL, device, num_ranks)
+    assert not meter.calls
+
+
+def test_several_ranks_measure_plain_steps(meter: Meter) -> None:
+    picks.measured_picks(RECIPE, Plan(RECIPE, 100), MODEL, "cuda", 2)
+    ((_, training, *_),) = meter.calls
+    assert isinstance(training, TrainingSpec)
+    assert training.step == "eager"
+
+
+def test_compiled_steps_are_foretold_from_plain_ones() -> None:
+    spec = TrainingSpec(step="compiled", precision="fp32", memory_format="contiguous", threads=1)
+    assert measure(create_model("lenet5", 5), spec, [(4, 1, 28, 28)], 28, "cpu").picks == Picks(
+        "cpu", "fp32", "contiguous", 1, "compiled"
+    )
+
+
+def test_on_cuda_a_graph_is_tried_and_must_be_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = {"eager": 1.0, "graph": 0.95}
+    monkeypatch.setattr(measure_module, "_time_steps", lambda _, picks, *__: times[picks.step])
+    for name in ("_whole_step", "_time_judging", "_activation_bytes"):
+        monkeypatch.setattr(measure_module, name, lambda *_: 1)
+    spec = TrainingSpec(precision="bf16", memory_format="channels_last")
+
+    def picked(device: str, step: str = "auto") -> str:
+        given = spec.model_copy(update={"step": step})
+        return measure(MODEL, given, [(4, 3, 8, 8)], 8, device).picks.step
+
+    assert picked("cuda") == "eager"
+    times["graph"] = 0.8
+    assert picked("cuda") == "graph"
+    assert picked("cuda", "eager") == picked("cpu") == "eager"
+    times["graph"] = 2.0
+    assert picked("cuda", "graph") == "graph"
 
 
 def test_a_real_recipe_is_measured_and_kept(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from thumbnet.checkpoint import load_tensors, save_tensors
 from thumbnet.errors import CheckpointError
 from thumbnet.optim.optimizers import make_optimizer
-from thumbnet.recipe import SgdSpec
+from thumbnet.recipe import AdamSpec, SgdSpec
 from thumbnet.training.engine import Engine, Picks
 from thumbnet.training.phases import StepPlan
 from thumbnet.training.state import TrainState, fill_state, save_state
@@ -93,6 +93,27 @@ def test_training_on_from_a_file_equals_training_on(
         assert torch.equal(found[key], value), key
         assert found[key].stride() == value.stride(), key
     assert any("momentum" in key for key in found) is (momentum > 0)
+
+
+@pytest.mark.filterwarnings("ignore:for .* copying from a non-meta parameter")
+@pytest.mark.parametrize("fused", [True, False])
+def test_a_fused_optimizer_finds_its_count_of_steps_on_the_device(
+    tmp_path: Path, fused: bool
+) -> None:
+    state, engine = new_state(ema=False)
+    state.optimizer = make_optimizer(state.model, AdamSpec())
+    train(state, engine, 0, 2)
+    save_state(state, tmp_path / "state", {})
+    resumed, _ = new_state(ema=False)
+    resumed.model.to("meta")
+    resumed.optimizer = make_optimizer(resumed.model, AdamSpec())
+    for group in resumed.optimizer.param_groups:
+        group["fused"] = fused
+    load_state(resumed, tmp_path / "state")
+    for parameter in resumed.model.parameters():
+        held = resumed.optimizer.state[parameter]
+        assert held["exp_avg"].device.type == "meta"
+        assert held["step"].device.type == ("meta" if fused else "cpu")
 
 
 def test_progress_comes_back(tmp_path: Path) -> None:
