@@ -55,9 +55,9 @@ def test_recipes_without_young_keys_keep_their_digest() -> None:
     """Runs that were begun before the keys were there can be resumed."""
     plain = load_recipe("vonmartens2019/lenet5")
     assert plain.sha256() == "042be70b8e9e82839410aa315715a0fbb699c969ea927dc33547b8f6bc7974c1"
-    young = {"training.snapshots": "phase", "training.watched_images": 100, "training.step": "eager"}
-    for key, value in young.items():
-        assert with_overrides(plain, {key: value}, "x").sha256() != plain.sha256()
+    for key, value in {"snapshots": "phase", "watched_images": 100, "step": "eager"}.items():
+        other = with_overrides(plain, {f"training.{key}": value}, "x")
+        assert other.sha256() != plain.sha256()
 
 
 def contents(run: RunFolder) -> list[bytes]:
