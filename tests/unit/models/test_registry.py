@@ -41,7 +41,9 @@ def test_unknown_name_suggests_the_nearest_and_lists_all() -> None:
 
 
 def test_unknown_option_names_the_allowed_ones() -> None:
-    with pytest.raises(RecipeError, match=r"no option 'widht'; did you mean 'width'\?; .*: width, pool, identity$"):
+    with pytest.raises(
+        RecipeError, match=r"no option 'widht'; did you mean 'width'\?; .*: width, pool, identity$"
+    ):
         create_model("thumbnet_quick", 10, widht=8)
     with pytest.raises(RecipeError, match=r"no option 'width'; options allowed: none$"):
         create_model("lenet5", 10, width=8)
