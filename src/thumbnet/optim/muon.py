@@ -83,14 +83,23 @@ def newton_schulz(matrices: Tensor, num_iterations: int) -> Tensor:
 
     Shapes: (N, R, C) -> (N, R, C) bfloat16
     """
-    a, b, c = COEFFICIENTS
     x = matrices.to(torch.bfloat16)
     tall = x.shape[1] > x.shape[2]
     if tall:
         x = x.mT
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    if x.device.type == "cpu":  # where sums join a product of one matrix, but not one of a stack
+        x = torch.stack([_iterate(one, num_iterations, torch.addmm) for one in x])
+    else:
+        x = _iterate(x, num_iterations, torch.baddbmm)
+    return x.mT if tall else x
+
+
+def _iterate(x: Tensor, num_iterations: int, add_product: Callable[..., Tensor]) -> Tensor:
+    """Do x <- (a + b g + c g^2) x with g = x x^T so many times."""
+    a, b, c = COEFFICIENTS
     for _ in range(num_iterations):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    result: Tensor = x.mT if tall else x
-    return result
+        polynomial = add_product(gram, gram, gram, beta=b, alpha=c)
+        x = add_product(x, polynomial, x, beta=a)
+    return x
