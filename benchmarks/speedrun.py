@@ -116,9 +116,16 @@ def told(args: argparse.Namespace, found: list[dict[str, Any]], rows: list[list[
     columns = ["seed", f"top-1, views {args.views}", "one view", "wall", "before first step"]
     top1, wall = ([one[key] for one in found] for key in ("top1", "wall_s"))
     spread = f", sd {100 * stdev(top1):.2f}" if len(top1) > 1 else " (a single run)"
-    end = f"{100 * mean(top1):.2f} % on official val after {mean(wall):.1f} s on average"
-    asked = "" if args.threshold is None else f"; {args.threshold} % asked"
-    title = f"{args.recipe}: {end}, {len(found)} seeds{spread}{asked}"
+    end = f"{100 * mean(top1):.3f} % on official val after {mean(wall):.1f} s on average"
+    asked = ""
+    if args.threshold is not None:
+        reached = "reached" if 100 * mean(top1) >= args.threshold else "NOT reached"
+        asked = f"; {args.threshold} % asked: {reached}"
+    work = mean(one["wall_s"] * one["product_gflop_per_s"] for one in found) / 1000
+    title = (
+        f"{args.recipe}: {end}, {len(found)} seeds{spread}{asked}. "
+        f"In that time the machine's bf16 product does {work:.0f} TFLOP."
+    )
     return "\n".join([title, "", table([*columns, "judging", "GFLOP/s of the product"], rows)])
 
 
