@@ -2,7 +2,7 @@
 
     python benchmarks/plot_speedrun.py docs/pictures/speedrun.png
 
-Records come from results/runs.jsonl, the latest day of each recipe and device; the reports' points
+Records come from results/runs.jsonl, the last attempt of each recipe and device; the reports' points
 from the recipes, which hold what each report says of its hours and hardware.
 """
 
@@ -44,18 +44,22 @@ class Entry:
 
 
 def records(lines: list[str]) -> list[Entry]:
-    """Return the mean over the seeds of each speedrun's latest day."""
-    days: dict[tuple[str, str], dict[str, list[dict[str, float]]]] = defaultdict(dict)
+    """Return the mean over the seeds of each speedrun's last attempt on each device."""
+    attempts: dict[tuple[str, str], dict[int, dict[str, float]]] = defaultdict(dict)
     for line in lines:
         entry = json.loads(line)
-        name = entry["what"].partition(",")[0]
-        if name.startswith("thumbnet/speedrun") or name == "thumbnet/best":
-            device = entry["cpu"] if entry["device"] == "cpu" else entry["device"]
-            days[name, device].setdefault(entry["date"], []).append(entry["figures"])
+        name, _, seed = entry["what"].partition(", seed ")
+        if not entry["benchmark"].startswith(("bench_speedrun", "bench_best")):
+            continue
+        device = entry["cpu"] if entry["device"] == "cpu" else entry["device"]
+        runs, number = attempts[name, device], int(seed.partition(",")[0])
+        if number in runs:  # a seed that comes again begins another attempt
+            runs.clear()
+        runs[number] = entry["figures"]
     found = []
-    for (name, device), by_day in sorted(days.items()):
-        runs = by_day[max(by_day)]
-        wall_s, top1 = mean(run["wall_s"] for run in runs), mean(run["top1"] for run in runs)
+    for (name, device), runs in sorted(attempts.items()):
+        figures = runs.values()
+        wall_s, top1 = mean(run["wall_s"] for run in figures), mean(run["top1"] for run in figures)
         found.append(Entry(name.partition("/")[2], device, wall_s, 100 * top1, len(runs)))
     return found
 
