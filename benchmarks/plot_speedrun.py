@@ -2,8 +2,8 @@
 
     python benchmarks/plot_speedrun.py docs/pictures/speedrun.png
 
-Records come from results/runs.jsonl, the last attempt of each recipe and device; the reports' points
-from the recipes, which hold what each report says of its hours and hardware.
+Records come from results/runs.jsonl, the last attempt of each recipe and device; the points of the
+reports from the recipes, which hold what each report says of its hours and hardware.
 """
 
 import argparse
@@ -30,6 +30,7 @@ TICKS = {
     "10 h": 10 * HOUR,
     "2 days": 2 * DAY,
 }
+THRESHOLDS = ("hansen2015/alexnet-prelu", "zheng2018/alchnet19", "abai2019/network2")
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def draw(ours: list[Entry], theirs: list[Entry]) -> Figure:
     """Draw both kinds of points over time on a logarithmic scale."""
     note = (
         "top-1 on official val; wall time of the whole run. Reports: their own hours on their own "
-        "hardware (GPUs of 2015 to 2020)"
+        "hardware (GPUs of 2015 to 2020); those that set a threshold by their names"
     )
     with look():
         figure, below = new_figure(8.6, 4.4, "Accuracy over wall time", note)
@@ -103,19 +104,18 @@ def _scatter(axes: Axes, entries: list[Entry], color: str, marker: str, label: s
     x, y = [entry.wall_s for entry in entries], [entry.top1 for entry in entries]
     axes.scatter(x, y, s=150 if ours else 34, color=color, marker=marker, label=label, zorder=3)
     for entry in entries:
-        text = entry.name
         if ours:
             seeds = f"{entry.seeds} seeds" if entry.seeds > 1 else "1 run"
-            text += f"\n{entry.top1:.1f} %, {_clock(entry.wall_s)}, {seeds}\n{entry.device}"
+            where = f"{_clock(entry.wall_s)}, {seeds}\n{entry.device}"
+            text, at, ha, va = f"{entry.name}\n{entry.top1:.1f} %, {where}", (8, -6), "left", "top"
+        elif entry.name in THRESHOLDS:
+            text, at, ha, va = entry.name, (0, -7), "center", "top"
+        else:
+            continue
         axes.annotate(
-            text,
-            (entry.wall_s, entry.top1),
-            xytext=(8, -6 if ours else 0),
-            color=INK if ours else GREY,
-            textcoords="offset points",
-            fontsize=SMALL_SIZE,
-            va="top" if ours else "center",
-        )
+            text, (entry.wall_s, entry.top1), xytext=at, color=INK if ours else GREY,
+            textcoords="offset points", fontsize=SMALL_SIZE, ha=ha, va=va,
+        )  # fmt: skip
 
 
 def _clock(seconds: float) -> str:

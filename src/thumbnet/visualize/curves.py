@@ -176,7 +176,8 @@ def _draw_run(column: Sequence[Axes], curve: Curve, several: bool) -> None:
     draw_way(accuracy, curve)
     rate.plot(curve.epochs, values["lr"], color=INK, **size)
     if several:
-        loss.set_title(shorten(curve.name, 34), loc="left", size=TEXT_SIZE + 1)
+        over_phases = 14 if len(curve.phases) > 1 else None  # points; their names stand below
+        loss.set_title(shorten(curve.name, 34), loc="left", size=TEXT_SIZE + 1, pad=over_phases)
     rate.set_xlabel("epoch")
     rate.set_xlim(0, curve.last * 1.02 + 0.1)
     rate.xaxis.set_major_locator(MaxNLocator(integer=True))

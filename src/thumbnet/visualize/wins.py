@@ -1,6 +1,7 @@
 """Images that only one of two networks has right."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,6 +12,7 @@ from thumbnet.visualize.grid import Cell, Row, draw_rows
 from thumbnet.visualize.style import BLUE, ORANGE, cut, shorten
 
 NAME = 16  # letters of a class name below an image
+NAME_LINE = 14  # letters of a network's name in a line beside its rows
 COLUMNS = 8
 
 
@@ -38,7 +40,7 @@ def draw_wins(
         numbers.append(len(found))
         cells = [_cell(winner, loser, int(i), color) for i in found[:count]]
         for first in range(0, len(cells), COLUMNS):
-            title = "" if first else f"only\n{cut(name, 14)}\nis right"
+            title = "" if first else "\n".join(["only", *wrap(name, NAME_LINE)[:3], "is right"])
             rows.append(Row(cells[first : first + COLUMNS], title))
     if not rows:
         raise RecipeError(f"{names[0]} and {names[1]} are right about the same images: no picture")
