@@ -12,6 +12,9 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 # That of the challenge takes two hours: make bench BENCH=benchmarks/bench_challenge.py
 BENCH ?= $(filter-out benchmarks/bench_challenge.py,$(wildcard benchmarks/bench_*.py))
 
+# Some machines forbid Python to keep what it compiles; each start would then compile all of it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test check soak lint format bench clean
 .DELETE_ON_ERROR:

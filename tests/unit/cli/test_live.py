@@ -1,6 +1,7 @@
 """What is shown of a run: lines in a pipe, a bar in a terminal, and an honest time left."""
 
 import io
+from dataclasses import asdict
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,7 @@ from thumbnet.cli import live
 from thumbnet.cli.live import LiveTraining
 from thumbnet.evaluation.evaluate import Scores
 from thumbnet.recipe import ModelSpec, PhaseSpec, RecipeSpec, TrainingSpec
+from thumbnet.training.engine import Picks
 from thumbnet.training.events import Ended, EpochEnded, Event, Saved, Started, Stepped, Watched
 from thumbnet.training.forecast import Forecast
 from thumbnet.training.phases import Plan
@@ -24,7 +26,7 @@ PLAN = Plan(
     100,
 )
 FORECAST = Forecast(step_s=(2.0, 6.0), watch_s=5.0, total_s=115.0, peak_bytes=1.26e9)
-PICKS = {"device": "cpu", "precision": "bf16", "memory_format": "channels_last", "threads": 2}
+PICKS = asdict(Picks("cpu", "bf16", "channels_last", threads=2))
 ROW = {
     "epoch": 1, "phase": 1, "step": 10, "wall_s": 25, "lr": 0.1,
     "train_loss": 1.5, "watch_loss": 2.5, "watch_top1": 0.125, "watch_top5": 0.5,
