@@ -147,6 +147,8 @@ class Group(Ranks):
     def together(self, run: str | None = None) -> Iterator[None]:
         try:
             yield
+            if run is not None:  # none leaves while another still talks to it
+                dist.barrier()
         except RuntimeError as error:
             if not _is_loss(error):
                 raise
