@@ -31,7 +31,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench_step import PRODUCT, product_work
+from bench_step import product_rate
 from peer_plain_torch import ImageFolder
 from record import keep, summary, table
 
@@ -138,15 +138,6 @@ def alone(folder: Path, dataset: "PackedDataset") -> tuple[Callable[[], float], 
     return run, flop
 
 
-def product() -> float:
-    """Return the operations a second of one large matrix product in fp32."""
-    work = product_work(torch.float32, "cpu")
-    work()  # warms up
-    started = perf_counter()
-    work()
-    return 2 * PRODUCT**3 / (perf_counter() - started)
-
-
 def whole(folder: Path, data: Path) -> float:
     """Return the seconds of judging val from nothing but files."""
     from thumbnet import evaluate
@@ -201,7 +192,9 @@ def rates(
         for _ in range(args.rounds):
             took["whole"].append(num_images / whole(folder, dataset.path))
             took["alone"].append(num_images / bare())
-            of_product.append(flop * took["alone"][-1] / product())
+            of_product.append(
+                flop * took["alone"][-1] / product_rate(torch.float32, "cpu", times=1)
+            )
             took["plain"].append(plain(folder, files))
         of_alone = [a / b for a, b in zip(took["whole"], took["alone"], strict=True)]
         of_plain = [a / b for a, b in zip(took["whole"], took["plain"], strict=True)]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from bench_step import PRODUCT, product_work
+from bench_step import PRODUCT, count_flop, product_rate
 from record import keep, summary, table
 
 if TYPE_CHECKING:
@@ -117,10 +117,12 @@ class Job:
 
 def rates(args: argparse.Namespace, lines: list[dict[str, Any]]) -> str:
     """Time steps of each case and way; return the table."""
-    limit = product_rate(args)
+    import torch
+
+    limit = product_rate(torch.bfloat16, args.device, times=10)
     rows = []
     for case in (case for case in CASES if case.network in args.networks):
-        flop = count_flop(case, args.batch or case.batch)
+        flop = count_flop(case.network, args.batch or case.batch, case.size)
         for way in args.ways:
             begun = perf_counter()
             job = Job(case, way, args, "bf16")
@@ -154,33 +156,6 @@ def warm_up(way: str) -> int:
 
     num_kinds = 3  # of batches: unmixed and the two mixes
     return {"eager": 3, "graph": 4 * num_kinds * WARM_UPS, "compiled": RARE + 20}[way]
-
-
-def product_rate(args: argparse.Namespace) -> float:
-    """Return the operations a second of the bf16 product, the best of several."""
-    import torch
-
-    work, times = product_work(torch.bfloat16, args.device), list[float]()
-    for _ in range(10):
-        started = perf_counter()
-        work()
-        if args.device.startswith("cuda"):
-            torch.cuda.synchronize()
-        times.append(perf_counter() - started)
-    return float(2 * PRODUCT**3 / min(times))
-
-
-def count_flop(case: Case, batch: int) -> int:
-    """Return the operations of one forward and backward pass; a multiply-add counts as two."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from thumbnet import create_model
-
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        model = create_model(case.network, NUM_CLASSES)
-        model(torch.empty(batch, 3, case.size, case.size)).sum().backward()
-    return int(counter.get_total_flops())
 
 
 def agree(args: argparse.Namespace, lines: list[dict[str, Any]]) -> str:

@@ -28,7 +28,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench_evaluate import count_flop, product, write_images, write_network
+from bench_evaluate import count_flop, write_images, write_network
+from bench_step import product_rate
 from peer_plain_torch import ImageFolder
 from peer_prepare import pixels
 from record import keep, summary, table, watched
@@ -145,7 +146,9 @@ def compare(sides: Sides, args: argparse.Namespace) -> dict[str, Any]:
     for _ in range(args.rounds):
         for name, values in rates.items():
             values.append(count / sides.run(name, count))
-        of_product.append(sides.flop * rates["alone"][-1] / product())
+        of_product.append(
+            sides.flop * rates["alone"][-1] / product_rate(torch.float32, "cpu", times=1)
+        )
         for name, values in singles.items():
             values.append(sides.single(name, min(args.singles, count)))
     over = {name: per(rates["predictor"], values) for name, values in rates.items()}

@@ -155,7 +155,7 @@ def run_pairs(case: Case, args: argparse.Namespace, packed: Path, images: Path) 
 # -- against the limit
 
 
-def count_flop() -> int:
+def count_flop(network: str, batch: int, size: int) -> int:
     """Return the operations of one forward and backward pass; a multiply-add counts as two."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -163,8 +163,8 @@ def count_flop() -> int:
     from thumbnet import create_model
 
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        model = create_model(NETWORK, NUM_CLASSES)
-        model(torch.empty(BATCH, 3, SIZE, SIZE)).sum().backward()
+        model = create_model(network, NUM_CLASSES)
+        model(torch.empty(batch, 3, size, size)).sum().backward()
     return int(counter.get_total_flops())
 
 
@@ -218,6 +218,20 @@ def product_work(dtype: "torch.dtype", device: str) -> Callable[[], object]:
     return lambda: torch.mm(left, right, out=out)
 
 
+def product_rate(dtype: "torch.dtype", device: str, times: int) -> float:
+    """Return the operations a second of that product, at its best of so many after a first."""
+    import torch
+
+    work, seconds = product_work(dtype, device), list[float]()
+    for _ in range(1 + times):
+        started = perf_counter()
+        work()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        seconds.append(perf_counter() - started)
+    return float(2 * PRODUCT**3 / min(seconds[1:]))
+
+
 def against_limit(args: argparse.Namespace, lines: list[dict[str, Any]]) -> str:
     """Time steps of both precisions and both matrix products in turns; return the table."""
     import torch
@@ -228,7 +242,7 @@ def against_limit(args: argparse.Namespace, lines: list[dict[str, Any]]) -> str:
     from thumbnet.training.measure import measure
 
     torch.manual_seed(args.seed)
-    flop, shape = count_flop(), (BATCH, 3, SIZE, SIZE)
+    flop, shape = count_flop(NETWORK, BATCH, SIZE), (BATCH, 3, SIZE, SIZE)
     model = create_model(NETWORK, NUM_CLASSES)
     picked = measure(model, TrainingSpec(batch_size=BATCH), [shape], SIZE, args.device).picks
     works = {

@@ -16,7 +16,7 @@ from statistics import mean, stdev
 from time import perf_counter
 from typing import Any
 
-from bench_step import PRODUCT, product_work
+from bench_step import product_rate
 from record import fresh, keep, table
 
 VIEWS = ("one", "flip")
@@ -39,8 +39,13 @@ def parse() -> argparse.Namespace:
 
 def run_once(args: argparse.Namespace) -> None:
     """Train and judge one seed in this process; print its figures as the last line."""
+    import torch
+
     import thumbnet
+    from thumbnet.training.engine import find_device
     from thumbnet.training.events import Event, Stepped
+
+    device = find_device(None)
 
     first = list[float]()
 
@@ -67,24 +72,9 @@ def run_once(args: argparse.Namespace) -> None:
         "wall_s": ended - started,
         "before_first_step_s": first[0] - started,
         "judging_s": ended - trained,
-        "product_gflop_per_s": product_rate(),
+        "product_gflop_per_s": product_rate(torch.bfloat16, device, times=7) / 1e9,
     }
     print(json.dumps(figures))
-
-
-def product_rate() -> float:
-    """Return what a bf16 matrix product reaches here, in GFLOP/s, at its best of 7."""
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    work, times = product_work(torch.bfloat16, device), list[float]()
-    for _ in range(8):
-        started = perf_counter()
-        work()
-        if device == "cuda":
-            torch.cuda.synchronize()
-        times.append(perf_counter() - started)
-    return 2 * PRODUCT**3 / min(times[1:]) / 1e9
 
 
 def main() -> None:
