@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the iteration, steepest at small singular values
+AT_ONCE = 3
 
 
 class Muon(Optimizer):
@@ -65,41 +66,72 @@ def orthogonalized(updates: list[Tensor], num_iterations: int) -> list[Tensor]:
 
     Shapes: each (R, ...) -> same
     """
-    by_shape: dict[tuple[int, ...], list[int]] = {}
-    for position, update in enumerate(updates):
-        by_shape.setdefault(tuple(update.shape), []).append(position)
     results = list(updates)
-    for shape, positions in by_shape.items():
-        # reshape, not view: a kernel may lie channels_last
-        stack = torch.stack([updates[i].reshape(shape[0], -1) for i in positions])
-        scale = max(1.0, stack.shape[1] / stack.shape[2]) ** 0.5
-        for i, matrix in zip(positions, scale * newton_schulz(stack, num_iterations), strict=True):
-            results[i] = matrix.view(shape).to(updates[i].dtype)
+    stored = [_as_stored(update) for update in updates]
+    for positions in _together(updates):
+        alone = len(positions) == 1
+        matrices = [stored[i].flatten(1) for i in positions]
+        found = newton_schulz(matrices[0] if alone else torch.stack(matrices), num_iterations)
+        found = found.to(matrices[0].dtype)
+        if found.shape[-2] > found.shape[-1]:
+            found *= (found.shape[-2] / found.shape[-1]) ** 0.5
+        for i, matrix in zip(positions, [found] if alone else found, strict=True):
+            result = matrix.view(stored[i].shape)
+            results[i] = result if stored[i] is updates[i] else result.permute(0, 3, 1, 2)
     return results
+
+
+def _together(updates: list[Tensor]) -> list[list[int]]:
+    """Return the positions of updates of one shape; on a CPU, where stacks are slow, of each."""
+    by_shape: dict[object, list[int]] = {}
+    for i, update in enumerate(updates):
+        by_shape.setdefault(i if update.device.type == "cpu" else update.shape, []).append(i)
+    return list(by_shape.values())
+
+
+def _as_stored(update: Tensor) -> Tensor:
+    """Return a kernel as it lies in memory: (out, h, w, in) where channels are last."""
+    if update.ndim == 4 and not update.is_contiguous():
+        return update.permute(0, 2, 3, 1)  # to the iteration all orders of columns are one
+    return update
 
 
 def newton_schulz(matrices: Tensor, num_iterations: int) -> Tensor:
     """Bring the singular values of matrices into about [0.7, 1.2], in bfloat16.
 
-    Shapes: (N, R, C) -> (N, R, C) bfloat16
+    Shapes: (..., R, C) -> (..., R, C) bfloat16
     """
     x = matrices.to(torch.bfloat16)
-    tall = x.shape[1] > x.shape[2]
+    tall = x.shape[-2] > x.shape[-1]
     if tall:
         x = x.mT
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    if x.device.type == "cpu":  # where sums join a product of one matrix, but not one of a stack
-        x = torch.stack([_iterate(one, num_iterations, torch.addmm) for one in x])
-    else:
-        x = _iterate(x, num_iterations, torch.baddbmm)
+    for done in range(0, num_iterations, AT_ONCE):
+        gram, norm = x @ x.mT, None
+        if done == 0:  # scale to a Frobenius norm of 1, whose square is the trace
+            trace = gram.diagonal(dim1=-2, dim2=-1).sum(-1, dtype=torch.float32)
+            norm = (trace.sqrt() + 1e-7).to(x.dtype)[..., None, None]
+            gram = gram / norm / norm
+        factor = _polynomial(gram, min(AT_ONCE, num_iterations - done))
+        x = (factor if norm is None else factor / norm) @ x
     return x.mT if tall else x
 
 
-def _iterate(x: Tensor, num_iterations: int, add_product: Callable[..., Tensor]) -> Tensor:
-    """Do x <- (a + b g + c g^2) x with g = x x^T so many times."""
+def _polynomial(gram: Tensor, num_iterations: int) -> Tensor:
+    """Return the product of p = a + b g + c g^2 over iterations x <- p x, with g = x x^T.
+
+    Products with g are smaller than those with x, but more than three iterations of them let
+    rounding errors grow too far.
+
+    Shapes: (..., R, R) -> same
+    """
     a, b, c = COEFFICIENTS
-    for _ in range(num_iterations):
-        gram = x @ x.mT
-        polynomial = add_product(gram, gram, gram, beta=b, alpha=c)
-        x = add_product(x, polynomial, x, beta=a)
-    return x
+    add_product = torch.addmm if gram.ndim == 2 else torch.baddbmm
+    factor = None
+    for left in reversed(range(num_iterations)):
+        p = add_product(gram, gram, gram, beta=b, alpha=c)
+        p.diagonal(dim1=-2, dim2=-1).add_(a)
+        factor = p if factor is None else p @ factor
+        if left:
+            gram = p @ (gram @ p)
+    assert factor is not None
+    return factor

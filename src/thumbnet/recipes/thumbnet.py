@@ -193,11 +193,19 @@ def alexnet_prelu_tuned() -> RecipeSpec:
     )
 
 
-def _long(row: str, network: str, *, epochs: int, lr: float = 0.4, batch: int = 256) -> RecipeSpec:
+def _long(
+    row: str,
+    network: str,
+    epochs: Mapping[int | None, int],  # by image size; None is the network's own
+    summary: str = "one cycle, TrivialAugment, CutMix and MixUp",
+    *,
+    lr: float = 0.4,
+    batch: int = 256,
+) -> RecipeSpec:
     """Return a long training of a network with batch norm, as a GPU does it in minutes."""
     return RecipeSpec(
-        name=f"thumbnet/{row}-tuned",
-        summary="one cycle, TrivialAugment, CutMix and MixUp",
+        name=f"thumbnet/{row}",
+        summary=summary,
         model=ModelSpec(name=network),
         optimizer=SGD,
         training=TrainingSpec(
@@ -209,35 +217,49 @@ def _long(row: str, network: str, *, epochs: int, lr: float = 0.4, batch: int = 
             ema_decay=0.999,
             drop_last=True,
         ),
-        phases=(PhaseSpec(epochs=epochs),),
+        phases=tuple(PhaseSpec(epochs=n, image_size=size) for size, n in epochs.items()),
     )
 
 
 @recipe
 def alchnet19_tuned() -> RecipeSpec:
     """AlchNet19 as published, trained as nets are today."""
-    return _long("alchnet19", "alchnet19", epochs=80, lr=0.2)
+    return _long("alchnet19-tuned", "alchnet19", {None: 80}, lr=0.2)
 
 
 @recipe
 def inceptionv3_like_tuned() -> RecipeSpec:
     """The InceptionV3-like network, trained as nets are today."""
-    return _long("inceptionv3-like", "inceptionv3_like", epochs=80)
+    return _long("inceptionv3-like-tuned", "inceptionv3_like", {None: 80})
 
 
 @recipe
 def network2_tuned() -> RecipeSpec:
     """Densely connected network 2, trained as nets are today."""
-    return _long("network2", "densenet_network2", epochs=80, lr=0.2, batch=128)
+    return _long("network2-tuned", "densenet_network2", {None: 80}, lr=0.2, batch=128)
 
 
 @recipe
 def resnet34_tuned() -> RecipeSpec:
     """ResNet-34 with a stem for small images."""
-    return _long("resnet34", "resnet34_3x3", epochs=80)
+    return _long("resnet34-tuned", "resnet34_3x3", {None: 80})
 
 
 @recipe
 def fractalnet_tuned() -> RecipeSpec:
     """FractalNet, wished for by bastidas2017."""
-    return _long("fractalnet", "fractalnet", epochs=80, lr=0.2)
+    return _long("fractalnet-tuned", "fractalnet", {None: 80}, lr=0.2)
+
+
+@recipe
+def speedrun70() -> RecipeSpec:
+    """Reach 70.4 % on a GPU, the best published ResNet-18: not run yet, benchmarks/SPEEDRUN.md."""
+    summary = "a race to 70.4 % on official val: ResNet-18, sizes growing to 64 px"
+    return _long("speedrun70", "resnet18_3x3", {32: 40, 48: 40, 64: 36}, summary)
+
+
+@recipe
+def best() -> RecipeSpec:
+    """Train the best single network we know of, in 20 minutes of a large GPU: not run yet."""
+    summary = "ResNet-34 with a stem for small images, sizes growing to 64 px, twice as long"
+    return _long("best", "resnet34_3x3", {32: 50, 48: 40, 64: 60}, summary)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from thumbnet.optim.muon import COEFFICIENTS, newton_schulz, orthogonalized
 from thumbnet.optim.optimizers import make_optimizer, parameter_groups, update
 from thumbnet.recipe import (
     AdaGradSpec,
@@ -184,6 +185,40 @@ def test_muon_moves_a_matrix_along_its_orthogonal_part(rows: tuple[int, ...]) ->
     assert turned.max() < 1.3
     along = u.T @ matrix @ v.T  # nearly diagonal: the singular vectors stay
     assert (along - torch.diag(along.diagonal())).abs().max() < 0.1 * scale
+
+
+def iterated(matrix: Tensor, num_iterations: int) -> Tensor:
+    """Do what newton_schulz does one iteration after another, on x itself."""
+    x = matrix.double() / matrix.double().norm()
+    a, b, c = COEFFICIENTS
+    for _ in range(num_iterations):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x
+
+
+@pytest.mark.parametrize("num_iterations", [1, 3, 5])
+@pytest.mark.parametrize("shape", [(12, 50), (50, 12), (20, 20)])
+def test_iterations_on_the_gram_matrix_are_those_on_the_matrix(
+    shape: tuple[int, int], num_iterations: int
+) -> None:
+    torch.manual_seed(0)
+    matrices = torch.randn(2, *shape) * torch.tensor([1e-6, 1e3])[:, None, None]
+    stacked = newton_schulz(matrices, num_iterations)
+    for matrix, of_stack in zip(matrices, stacked, strict=True):
+        for found in (newton_schulz(matrix, num_iterations), of_stack):
+            off = (found.double() - iterated(matrix, num_iterations)).norm()
+            assert off < 0.06 * found.double().norm()
+    assert not newton_schulz(torch.zeros(shape), num_iterations).any()
+
+
+def test_orthogonalized_kernels_do_not_depend_on_how_they_lie_in_memory() -> None:
+    torch.manual_seed(0)
+    kernels = [torch.randn(6, 4, 3, 3), torch.randn(6, 4, 3, 3)]
+    found = orthogonalized([k.contiguous(memory_format=torch.channels_last) for k in kernels], 3)
+    for kernel, other in zip(orthogonalized(kernels, 3), found, strict=True):
+        assert torch.allclose(kernel, other, atol=0.02)
+        assert other.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_muon_leaves_the_head_to_nesterov() -> None:
