@@ -1,12 +1,14 @@
 """From recipe data to live objects: nobody else maps a recipe's names to classes."""
 
+from collections.abc import Sequence
+
 from torch import nn
 from torch.optim import Optimizer
 
 from thumbnet.augment.policy import check_augment
 from thumbnet.augment.views import Preprocess, encode_mean_image
 from thumbnet.data.packed import PackedDataset
-from thumbnet.errors import DataError, RecipeError
+from thumbnet.errors import DataError, RecipeError, did_you_mean
 from thumbnet.models.registry import create_model, model_entry
 from thumbnet.optim.optimizers import make_optimizer
 from thumbnet.recipe import MeanStd, OptimizerSpec, PhaseSpec, PreprocessSpec, RecipeSpec
@@ -15,12 +17,37 @@ from thumbnet.recipe import MeanStd, OptimizerSpec, PhaseSpec, PreprocessSpec, R
 def build_model(recipe: RecipeSpec) -> nn.Module:
     """Make the recipe's network for the resolved number of classes.
 
-    Raises: RecipeError for an unknown network or argument
+    Raises: RecipeError for an unknown network or argument, or an unknown part to freeze
     """
     num_classes = recipe.quirks.num_outputs or recipe.data.num_classes
     assert num_classes is not None, "the recipe must be resolved"
     channels = 1 if recipe.preprocess.color == "grey" else 3
-    return create_model(recipe.model.name, num_classes, in_channels=channels, **recipe.model.args)
+    name = recipe.model.name
+    model = create_model(name, num_classes, in_channels=channels, **recipe.model.args)
+    for phase in recipe.phases:
+        frozen = parameters_of(model, phase.freeze)
+        if len({id(parameter) for parameter in frozen}) == len(list(model.parameters())):
+            raise RecipeError(f"freeze={list(phase.freeze)} leaves nothing that learns")
+    return model
+
+
+def parameters_of(model: nn.Module, names: Sequence[str]) -> list[nn.Parameter]:
+    """Return the parameters of these parts of a network, named as in its state dict.
+
+    Raises: RecipeError for a part that it does not have, or that has none
+    """
+    parts = dict(model.named_modules())
+    found = list[nn.Parameter]()
+    for name in names:
+        here = list(parts[name].parameters()) if name and name in parts else []
+        if not here:
+            known = [part for part, _ in model.named_children()]
+            raise RecipeError(
+                f"freeze: the network has no part '{name}' that learns"
+                f"{did_you_mean(name, known)}; it has {', '.join(known)} and parts of these"
+            )
+        found += here
+    return found
 
 
 def build_optimizer(recipe: RecipeSpec, spec: OptimizerSpec, model: nn.Module) -> Optimizer:

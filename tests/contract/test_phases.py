@@ -1,5 +1,6 @@
 """What phases may do besides other sizes: begin from the best weights, fall on a plateau, mix."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from tests.contract.driver import assert_same_end, interrupt, rows, small
 
 from thumbnet.checkpoint import load_tensors
 from thumbnet.data.packed import PackedDataset
+from thumbnet.errors import RecipeError
 from thumbnet.runs import RunFolder
 from thumbnet.training.events import Stepped
 from thumbnet.training.session import resume, train
@@ -61,6 +63,52 @@ def test_a_phase_with_an_optimizer_of_its_own_goes_on_after_a_stop(
         stop = [interrupt(Stepped, step)]
         stopped = train(recipe, data, out=tmp_path / str(step), observers=stop)
         assert_same_end(resume(stopped.run, data).run, whole.run)
+
+
+def test_what_a_phase_freezes_rests_until_it_ends(data: PackedDataset, tmp_path: Path) -> None:
+    decay = {"name": "muon", "num_iterations": 1, "weight_decay": 0.1}
+    phases = [
+        {"epochs": 1, "image_size": 16},
+        {"epochs": 2, "image_size": 16, "freeze": ["stem", "group1.conv1"], "optimizer": decay},
+        {"epochs": 1, "image_size": 16, "freeze": ["group1"], "optimizer": {"name": "adam"}},
+    ]
+    recipe = small(data, phases=phases, training__snapshots="phase", training__ema_decay=None)
+    whole = train(recipe, data, out=tmp_path / "whole")
+    first, second, third = (
+        load_tensors(folder / "model.safetensors")[0] for folder in whole.run.snapshots()
+    )
+
+    def moved(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> set[str]:
+        return {key for key in before if not torch.equal(before[key], after[key])}
+
+    learning = {name for name in first if name.endswith(("weight", "bias"))}
+    rests = {"stem.0.weight", "stem.1.weight", "stem.1.bias", "group1.conv1.weight"}
+    assert moved(first, second) & learning == learning - rests
+    assert "stem.1.running_mean" in moved(first, second)
+    rests = {name for name in learning if name.startswith("group1.")}
+    assert moved(second, third) & learning == learning - rests
+    for step in (2, 3, 5, 6, 7):
+        stop = [interrupt(Stepped, step)]
+        stopped = train(recipe, data, out=tmp_path / str(step), observers=stop)
+        assert_same_end(resume(stopped.run, data).run, whole.run)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["stam"], "no part 'stam' that learns; did you mean 'stem'?"),
+        ([""], "no part '' that learns"),
+        (["stem.2"], "no part 'stem.2' that learns"),
+        (["stem", "group1", "group2", "group3", "head"], "leaves nothing that learns"),
+    ],
+)
+def test_what_cannot_be_frozen_is_refused_before_a_run_begins(
+    names: list[str], said: str, data: PackedDataset, tmp_path: Path
+) -> None:
+    phases = [{"epochs": 1, "image_size": 16, "freeze": names}]
+    with pytest.raises(RecipeError, match=re.escape(said)):
+        train(small(data, phases=phases), data, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_plateau_falls_and_goes_on_falling_after_a_stop(

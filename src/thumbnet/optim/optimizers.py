@@ -99,7 +99,8 @@ def update(optimizer: Optimizer, lr: float, clip_norm: float | None = None) -> N
     for group in optimizer.param_groups:
         group["lr"] = lr * group["lr_scale"]
         if group["shrink"]:
-            torch._foreach_mul_(group["params"], 1 - group["lr"] * group["shrink"])
+            learning = [parameter for parameter in group["params"] if parameter.requires_grad]
+            torch._foreach_mul_(learning, 1 - group["lr"] * group["shrink"])
     optimizer.step()
 
 

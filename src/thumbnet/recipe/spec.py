@@ -68,7 +68,9 @@ class PhaseSpec(Spec):
 
     `steps_per_epoch`: an epoch ends after so many steps, where a pass has more of them.
     `start_from`: `best` begins with the best weights so far and a fresh optimizer. A phase with
-    an optimizer of its own begins with a fresh one too.
+    an optimizer of its own begins with a fresh one too. `freeze`: parts of the network, by their
+    names, whose weights rest while the phase lasts; their batch norm still follows the images
+    (arXiv:1706.04983).
     """
 
     epochs: Epochs
@@ -81,6 +83,7 @@ class PhaseSpec(Spec):
     mix: tuple[MixSpec, ...] | None = None
     label_smoothing: Fraction | None = None
     start_from: Literal["last", "best"] = "last"
+    freeze: tuple[str, ...] = ()
 
 
 class TrainingSpec(Spec):

@@ -36,7 +36,7 @@ class Group(Ranks):
     def __init__(self, world: World, store: Store) -> None:
         self.world = world
         self._store = store
-        self._wrapped: tuple[nn.Module, nn.Module] | None = None
+        self._wrapped: tuple[nn.Module, tuple[bool, ...], nn.Module] | None = None
 
     @property
     @override
@@ -63,10 +63,12 @@ class Group(Ranks):
 
     @override
     def network(self, model: nn.Module) -> nn.Module:
-        if self._wrapped is None or self._wrapped[0] is not model:
+        learning = tuple(parameter.requires_grad for parameter in model.parameters())
+        if self._wrapped is None or self._wrapped[:2] != (model, learning):
+            self._wrapped = None  # takes its hooks off the parameters first
             wrapped = DistributedDataParallel(model, gradient_as_bucket_view=True)
-            self._wrapped = model, wrapped
-        return self._wrapped[1]
+            self._wrapped = model, learning, wrapped
+        return self._wrapped[2]
 
     @override
     def synced(self, model: nn.Module, device: torch.device) -> nn.Module:

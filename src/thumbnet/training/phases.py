@@ -34,6 +34,7 @@ class StepPlan:
     label_smoothing: float
     frozen: bool
     mix: tuple[MixSpec, ...] = ()
+    freeze: tuple[str, ...] = ()
     snapshot: int = 0
 
 
@@ -60,6 +61,7 @@ class PhasePlan:
     fresh_optimizer: bool
     from_best: bool
     own_schedule: bool
+    freeze: tuple[str, ...]
     knots: tuple[tuple[int, float], ...]
     lead: tuple[int, float]
 
@@ -137,6 +139,7 @@ class Plan:
             label_smoothing=phase.label_smoothing,
             frozen=quirk is not None and epoch >= quirk,
             mix=phase.mix,
+            freeze=phase.freeze,
             snapshot=self._snapshot_after(number, inside),
         )
 
@@ -211,6 +214,7 @@ def _phase_plans(recipe: RecipeSpec, num_images: int) -> tuple[PhasePlan, ...]:
             fresh_optimizer=wanted != optimizer or spec.start_from == "best",
             from_best=spec.start_from == "best",
             own_schedule=spec.schedule is not None,
+            freeze=spec.freeze,
             knots=((0, span[0]), (num_steps, span[1])),
             lead=lead,
         )

@@ -32,7 +32,7 @@ def train_step(
     batch = [images, labels, *(() if mix is None else mix.tensors())]
     state.optimizer.zero_grad(set_to_none=True)
     work = partial(backward, plan=plan, engine=engine, ranks=ranks)
-    loss = engine.run(work, ranks.network(state.model), batch, plan.label_smoothing)
+    loss = engine.run(work, ranks.network(state.model), batch, (plan.label_smoothing, plan.freeze))
     update(state.optimizer, plan.lr, state.clip_norm)
     state.step += 1
     state.update_ema()
@@ -50,8 +50,8 @@ def backward(
 ) -> Tensor:
     """Run a batch forward and its loss backward; return the loss.
 
-    Of the plan only label smoothing may count, where one process is alone: the rest changes from
-    step to step, and a captured graph would not see it.
+    Of the plan only label smoothing and what is frozen may count, where one process is alone: the
+    rest changes from step to step, and a captured graph would not see it.
 
     Args: mixed: the tensors of a mix, where the batch is mixed
     """
