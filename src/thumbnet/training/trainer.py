@@ -70,7 +70,8 @@ class Trainer:
         self.ranks, self.recipe = ranks, hand.recipe
         self.outside = Outside(run, ranks, state.wall_s)
         self.keeper = Keeper(run, self.recipe.sha256(), writes=ranks.is_first)
-        self._frozen, self._resting = (), list[nn.Parameter]()
+        self._frozen: tuple[str, ...] = ()
+        self._resting = list[nn.Parameter]()
         self._stopped = self._paused = False
         self._looked = monotonic()
 
