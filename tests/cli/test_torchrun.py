@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.cli.driver import Said, Thumbnet, settings
 
 from thumbnet.data.packed import PackedDataset
+from thumbnet.recipes.registry import dump_recipe, load_recipe
 
 # The command, on torchrun's second process of which a step is fatal, where one is named.
 DRIVER = """
@@ -62,10 +64,20 @@ def num_ranks(run: str) -> list[int]:
     return [event["num_ranks"] for event in events if event["event"] in {"started", "resumed"}]
 
 
+def with_frozen_part(recipe: str) -> Path:
+    """Write a recipe of three epochs, the second of which freezes a part."""
+    data = yaml.safe_load(dump_recipe(load_recipe(recipe)))
+    phase = {**data["phases"][0], "epochs": 1}
+    data["phases"] = [phase, {**phase, "freeze": ["conv1"]}, phase]
+    Path("frozen.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+    return Path("frozen.yaml")
+
+
 def test_two_processes_train_as_one_and_one_of_them_speaks(
     thumbnet: Thumbnet, tiny: PackedDataset
 ) -> None:
-    command = (*LENET, *RATE, "--data", tiny.path)
+    recipe = with_frozen_part("vonmartens2019/lenet5")
+    command = ("train", recipe, *settings(), *RATE, "--data", tiny.path)
     assert thumbnet(*command, "--out", "one").status == 0
     said = torchrun(2, *command, "--out", "two")
     assert said.status == 0, said.err
