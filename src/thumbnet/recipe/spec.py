@@ -257,5 +257,8 @@ class RecipeSpec(Spec):
         for young in ("snapshots", "watched_images", "step"):
             if data["training"][young] == TrainingSpec.model_fields[young].default:
                 del data["training"][young]
+        for phase in data["phases"]:
+            if not phase["freeze"]:
+                del phase["freeze"]
         text = json.dumps(data, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()

@@ -260,12 +260,12 @@ def fractalnet_tuned() -> RecipeSpec:
 @recipe
 def speedrun70() -> RecipeSpec:
     """Reach 70.4 % on a GPU, the best published ResNet-18: not run yet, benchmarks/SPEEDRUN.md."""
-    summary = "a race to 70.4 % on official val: ResNet-18, sizes growing to 64 px"
+    summary = "a race to 70.4 % on official val, on a GPU"
     return _long("speedrun70", "resnet18_3x3", {32: 40, 48: 40, 64: 36}, summary)
 
 
 @recipe
 def best() -> RecipeSpec:
     """Train the best single network we know of, in 20 minutes of a large GPU: not run yet."""
-    summary = "ResNet-34 with a stem for small images, sizes growing to 64 px, twice as long"
+    summary = "ResNet-34, one cycle, sizes growing to 64 px"
     return _long("best", "resnet34_3x3", {32: 50, 48: 40, 64: 60}, summary)
