@@ -113,8 +113,8 @@ def speedrun55() -> RecipeSpec:
 @recipe
 def speedrun62() -> RecipeSpec:
     """Reach 62.73 %: not there yet, benchmarks/SPEEDRUN.md."""
-    sizes = {24: 3.0, 32: 8.0, 48: 6.0, 64: 3.0}
-    return _speedrun("62", "a race to 62.73 % on official val", sizes, width=64, pad=3)
+    sizes = {24: 5, 32: 12, 48: 7, 64: 3.5}
+    return _speedrun("62", "a race to 62.73 % on official val", sizes, width=56, pad=3)
 
 
 @recipe
