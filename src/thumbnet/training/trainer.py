@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from thumbnet.build import build_optimizer, parameters_of
+from thumbnet.build import build_optimizer
 from thumbnet.checkpoint import load_tensors
 from thumbnet.errors import DivergedError, RecipeError
 from thumbnet.evaluation.evaluate import Judge
@@ -28,6 +28,7 @@ from thumbnet.training.events import (
     Watched,
 )
 from thumbnet.training.feed import Feed
+from thumbnet.training.freezer import Freezer
 from thumbnet.training.hand import Hand, Intervention, Replay
 from thumbnet.training.keeper import Keeper
 from thumbnet.training.outside import Outside
@@ -70,8 +71,7 @@ class Trainer:
         self.ranks, self.recipe = ranks, hand.recipe
         self.outside = Outside(run, ranks, state.wall_s)
         self.keeper = Keeper(run, self.recipe.sha256(), writes=ranks.is_first)
-        self._frozen: tuple[str, ...] = ()
-        self._resting = list[nn.Parameter]()
+        self.freezer = Freezer()
         self._stopped = self._paused = False
         self._looked = monotonic()
 
@@ -181,7 +181,7 @@ class Trainer:
         """Begin a phase where one begins, and return the step at its learning rate."""
         state = self.state
         if at.phase != state.phase:
-            self._freeze(())  # so that a fresh optimizer holds all that ever learns
+            self.freezer.freeze(state.model, ())  # a fresh optimizer is to hold all
             phase = self.hand.plan.phases[at.phase]
             if phase.from_best:
                 best = self.run.weights("best") / WEIGHTS
@@ -195,19 +195,8 @@ class Trainer:
             if phase.own_schedule:
                 state.plateau = Plateau()
             state.phase = at.phase
-        self._freeze(at.freeze)
+        self.freezer.freeze(state.model, at.freeze)
         return self._shaped(at)
-
-    def _freeze(self, names: tuple[str, ...]) -> None:
-        """Have these parts of the network rest, and what rested until now learn again."""
-        if names != self._frozen:
-            for parameter in self._resting:
-                parameter.requires_grad_(True)
-            parts = parameters_of(self.state.model, names)
-            self._resting = [parameter for parameter in parts if parameter.requires_grad]
-            for parameter in self._resting:
-                parameter.requires_grad_(False)
-            self._frozen = names
 
     def _shaped(self, at: StepPlan) -> StepPlan:
         """Return the step at the learning rate that plateau and hand make of the plan's."""
