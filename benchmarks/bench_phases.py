@@ -4,8 +4,10 @@
 
 For each phase of the recipe, in turns: five whole steps (forward, backward, update) on a batch that
 is there already, five times what makes such a batch (fetch, augmentation, normalization), and one
-large bf16 matrix product. The network, its optimizer, what is frozen and the batch are the recipe's. Images
-are scaled down when they are first asked for: the input of a phase's first epoch is told apart.
+large bf16 matrix product. The network, its optimizer, what is frozen and the batch are the
+recipe's. Operations are those of convolutions and products, the optimizer's own among them (Muon
+multiplies matrices) but told apart. Images are scaled down when they are first asked for: the input
+of a phase's first epoch is told apart.
 
 A try that takes seconds: --recipe thumbnet/speedrun45 --data synthetic. Without --record nothing is
 written.
@@ -22,8 +24,6 @@ from bench_step import PRODUCT, in_turns, product_work
 from record import keep, summary, table
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from thumbnet.recipe import RecipeSpec
     from thumbnet.training.engine import Picks
     from thumbnet.training.feed import Feed
@@ -44,22 +44,22 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def count_flop(model: "nn.Module", batch: int, size: int) -> int:
-    """Return the operations of a pass over a batch, forward and as far back as anything learns."""
-    import torch
+def count_flop(work: Callable[[], object]) -> int:
+    """Return the operations of its products and convolutions; a multiply-add counts as two."""
     from torch.utils.flop_counter import FlopCounterMode
 
-    images = torch.zeros(batch, 3, size, size, device=next(model.parameters()).device)
     with FlopCounterMode(display=False) as counter:
-        model(images).sum().backward()
-    model.zero_grad(set_to_none=True)
+        work()
     return int(counter.get_total_flops())
 
 
 def step_work(
     recipe: "RecipeSpec", plan: "Plan", phase: "PhasePlan", picks: "Picks"
-) -> tuple[Callable[[], object], int]:
-    """Return a step of this phase on a batch that is there already, and its operations."""
+) -> tuple[Callable[[], object], int, int]:
+    """Return a step of this phase on a batch that is there already, and its operations.
+
+    First those of a pass, forward and as far back as anything learns, then those of the update.
+    """
     import torch
 
     from thumbnet.build import build_model, build_optimizer
@@ -72,13 +72,17 @@ def step_work(
     model = engine.place(build_model(recipe)).train()
     optimizer = build_optimizer(recipe, phase.optimizer, model)
     Freezer().freeze(model, phase.freeze)
-    flop = count_flop(model, phase.batch_size, phase.input_size)
     state = TrainState(model, optimizer, torch.zeros((), device=engine.device))
     shape = phase.batch_size, 3, phase.input_size, phase.input_size
     images = engine.formatted(torch.randn(shape, device=engine.device))
     labels = torch.randint(recipe.data.num_classes or 1, shape[:1], device=engine.device)
     at = plan.at(phase.first_step)
-    return lambda: train_step(state, images, labels, at, engine), flop
+
+    def step() -> object:
+        return train_step(state, images, labels, at, engine)
+
+    passes = count_flop(lambda: model(images).sum().backward())
+    return step, passes, count_flop(step) - passes
 
 
 def several(work: Callable[[], object]) -> Callable[[], object]:
@@ -131,7 +135,8 @@ def measure(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     rows, figures = [], list[dict[str, Any]]()
     with Engine(picks).threads():
         for phase in plan.phases:
-            step, flop = step_work(recipe, plan, phase, picks)
+            step, passes, updating = step_work(recipe, plan, phase, picks)
+            flop = passes + updating
             first, make_input = input_work(feed, phase)
             works = {
                 "step": several(step),
@@ -148,7 +153,7 @@ def measure(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
             rows.append(
                 [
                     f"{phase.image_size} px" + (", first layers frozen" if phase.freeze else ""),
-                    f"{flop / 1e9:,.0f}",
+                    f"{passes / 1e9:,.0f} + {updating / 1e9:,.0f}",
                     summary(ms, 0),
                     summary([flop / s / 1e9 for s in seconds["step"]], 0),
                     summary(over, 2),
@@ -158,17 +163,21 @@ def measure(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
                 ]
             )
             figures.append(
-                {"image_size": phase.image_size, "steps": phase.num_steps, "flop_a_step": flop,
-                 "seconds": seconds, "first_input_s": median(first), "over_product": over}
+                {"image_size": phase.image_size, "steps": phase.num_steps, "passes_flop": passes,
+                 "update_flop": updating, "seconds": seconds, "first_input_s": median(first),
+                 "over_product": over}
             )  # fmt: skip
-    whole = sum(f["steps"] * f["flop_a_step"] for f in figures)
-    ideal = sum(
-        f["steps"] * f["flop_a_step"] * median(f["seconds"]["product"]) / (2 * PRODUCT**3)
-        for f in figures
-    )
+    ideal = {  # seconds of the run at the rate of the product
+        key: sum(
+            f["steps"] * f[key] * median(f["seconds"]["product"]) / (2 * PRODUCT**3)
+            for f in figures
+        )
+        for key in ("passes_flop", "update_flop")
+    }
     needed = sum(f["steps"] * median(f["seconds"]["step"]) for f in figures)
     made = sum(f["steps"] * median(f["seconds"]["input"]) for f in figures)
-    columns = ["phase", "GFLOP a step", "step, ms", "GFLOP/s", "over the product",
+    over_passes, over_all = ideal["passes_flop"] / needed, sum(ideal.values()) / needed
+    columns = ["phase", "GFLOP a step: passes + update", "step, ms", "GFLOP/s", "over the product",
                "input in its first epoch, ms", "input later, ms", "share of it"]  # fmt: skip
     about = (
         f"{recipe.name}, batch {recipe.training.batch_size}, {picks.precision}, "
@@ -176,12 +185,12 @@ def measure(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
         f"In turns, {IN_A_ROW} steps in a row, ratios round by round; median (least to greatest)."
     )
     total = (
-        f"Over the whole run, each phase by its steps: {whole / 1e12:,.0f} TFLOP at "
-        f"**{ideal / needed:.2f}** of the product; the input takes "
+        f"Over the whole run, each phase by its steps: **{over_all:.2f}** of the product, "
+        f"{over_passes:.2f} if only the passes count; the input takes "
         f"{100 * made / (made + needed):.1f} % of the time."
     )
-    out = {"phases": figures, "picks": vars(picks), "over_product": ideal / needed,
-           "input_share": made / (made + needed)}  # fmt: skip
+    out = {"phases": figures, "picks": vars(picks), "over_product": over_all,
+           "passes_over_product": over_passes, "input_share": made / (made + needed)}  # fmt: skip
     return f"{about}\n\n{table(columns, rows)}\n\n{total}", out
 
 
