@@ -115,7 +115,8 @@ def measure(args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
     from thumbnet import load_dataset, load_recipe
     from thumbnet.build import build_model, build_preprocess, resolve
     from thumbnet.data.splits import apply_protocol
-    from thumbnet.training.engine import Engine, find_device, keep_freed_memory
+    from thumbnet.memory import keep_freed_memory
+    from thumbnet.training.engine import Engine, find_device
     from thumbnet.training.feed import Feed
     from thumbnet.training.measure import measure as find_picks
     from thumbnet.training.phases import Plan

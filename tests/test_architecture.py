@@ -15,6 +15,7 @@ LAYERS = (  # from the bottom; a room is a folder or a file of src/thumbnet
         "effects",
         "errors",
         "live",
+        "memory",
         "recipe",
         "predictions",
         "scoring",
@@ -41,8 +42,8 @@ ANY_IMPORT_ALLOWED = {"thumbnet", "thumbnet.__main__"}  # the doors of the packa
 
 FORBIDDEN = {"torchvision", "timm", "torchmetrics"}
 TORCH_FREE_ROOMS = {
-    "effects", "errors", "live", "recipe", "predictions", "scoring", "significance", "version",
-    "data", "challenge",
+    "effects", "errors", "live", "memory", "recipe", "predictions", "scoring", "significance",
+    "version", "data", "challenge",
 }  # fmt: skip
 TORCH_ALLOWED = {"thumbnet.data.loader"}
 

@@ -22,7 +22,8 @@ def doctor(
     import torch
 
     from thumbnet.data.cache import cache_dir
-    from thumbnet.training.engine import find_device, keep_freed_memory
+    from thumbnet.memory import keep_freed_memory
+    from thumbnet.training.engine import find_device
 
     keep_freed_memory()
     table = Table(show_header=False)

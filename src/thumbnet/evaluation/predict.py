@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from thumbnet.augment.views import Preprocess
 from thumbnet.evaluation.views import VIEWS, View, mean_over
+from thumbnet.memory import keep_freed_memory
 
 BATCH = 250
 CUDA_BATCH = 2000  # and fewer above 64 px, so that as much memory does
@@ -62,6 +63,8 @@ def predict_logits(
     model.eval()
     device = next(model.parameters()).device
     batch_size = batch_size or batch_for(device, preprocess.input_size)
+    if num_images > batch_size:
+        keep_freed_memory()
     logits = np.empty((num_images, num_classes), dtype=np.float32)
     for first in range(0, num_images, batch_size):
         part = slice(first, min(first + batch_size, num_images))

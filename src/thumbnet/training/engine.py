@@ -1,8 +1,5 @@
 """How a step is run: device, precision, memory format, threads, captured or not."""
 
-import ctypes
-import platform
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from thumbnet.errors import RecipeError
+from thumbnet.memory import keep_freed_memory
 from thumbnet.training.passes import passes_of
-
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # of glibc's malloc.h
 
 
 @dataclass(frozen=True)
@@ -71,20 +67,6 @@ class Engine:
         if self.picks.precision == "fp32":
             return nullcontext()
         return torch.autocast(self.device.type, torch.bfloat16)
-
-
-def keep_freed_memory() -> None:
-    """Have glibc keep freed memory instead of handing it back to the kernel.
-
-    A step frees and allocates the same large activations again; fresh pages for each cost up
-    to a third of its time on a CPU. Elsewhere than on glibc this does nothing.
-    """
-    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
-        return
-    libc = ctypes.CDLL(None)
-    libc.mallopt(M_MMAP_MAX, 0)
-    libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-    libc.mallopt(M_TOP_PAD, 64 * 2**20)
 
 
 def find_device(name: str | None) -> str:

@@ -109,3 +109,12 @@ def test_judging_does_not_round_to_tf32() -> None:
     predict(Asked(), pictures())
     assert seen == ["ieee"]
     assert torch.backends.cudnn.conv.fp32_precision == before
+
+
+def test_freed_memory_is_kept_for_several_batches_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = list[bool]()
+    monkeypatch.setattr("thumbnet.evaluation.predict.keep_freed_memory", lambda: kept.append(True))
+    predict(Probe(), pictures(20), batch_size=20)
+    assert not kept
+    predict(Probe(), pictures(20), batch_size=19)
+    assert kept == [True]
