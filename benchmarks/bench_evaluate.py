@@ -29,15 +29,12 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader
-from torch.utils.flop_counter import FlopCounterMode
 
 from bench_step import product_rate
 from peer_plain_torch import ImageFolder
-from record import keep, summary, table
+from record import count_flop, keep, summary, table
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from thumbnet.data.packed import PackedDataset
     from thumbnet.recipe import RecipeSpec
 
@@ -105,13 +102,6 @@ def write_network(folder: Path, recipe: "RecipeSpec", dataset: "PackedDataset", 
 # -- the rate of a whole split
 
 
-def count_flop(model: "nn.Module", images: torch.Tensor) -> float:
-    """Return the operations of judging an image; a multiply-add counts as two."""
-    with FlopCounterMode(display=False) as counter:
-        model(images)
-    return float(counter.get_total_flops()) / len(images)
-
-
 @torch.inference_mode()
 def alone(folder: Path, dataset: "PackedDataset") -> tuple[Callable[[], float], float]:
     """Return what runs the bare network over as many images as val has, and returns seconds.
@@ -126,7 +116,7 @@ def alone(folder: Path, dataset: "PackedDataset") -> tuple[Callable[[], float], 
     preprocess, model = predictor.trained.preprocess, predictor.model.eval()
     batches = [preprocess(part) for part in images.split(BATCH)]
     num_batches = -(-len(dataset.splits["val"]) // BATCH)
-    flop = count_flop(model, batches[0])  # and warms up
+    flop = count_flop(lambda: model(batches[0])) / len(batches[0])  # and warms up
 
     @torch.inference_mode()
     def run() -> float:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from bench_step import PRODUCT, count_flop, product_rate
+from bench_step import PRODUCT, flop_a_pass, product_rate
 from record import keep, summary, table
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def rates(args: argparse.Namespace, lines: list[dict[str, Any]]) -> str:
     limit = product_rate(torch.bfloat16, args.device, times=10)
     rows = []
     for case in (case for case in CASES if case.network in args.networks):
-        flop = count_flop(case.network, args.batch or case.batch, case.size)
+        flop = flop_a_pass(case.network, args.batch or case.batch, case.size)
         for way in args.ways:
             begun = perf_counter()
             job = Job(case, way, args, "bf16")

@@ -21,7 +21,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from bench_step import PRODUCT, in_turns, product_work
-from record import keep, summary, table
+from record import count_flop, keep, summary, table
 
 if TYPE_CHECKING:
     from thumbnet.recipe import RecipeSpec
@@ -42,15 +42,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--record", action="store_true", help="write to benchmarks/results")
     return parser.parse_args()
-
-
-def count_flop(work: Callable[[], object]) -> int:
-    """Return the operations of its products and convolutions; a multiply-add counts as two."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter:
-        work()
-    return int(counter.get_total_flops())
 
 
 def step_work(

@@ -28,11 +28,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench_evaluate import count_flop, write_images, write_network
+from bench_evaluate import write_images, write_network
 from bench_step import product_rate
 from peer_plain_torch import ImageFolder
 from peer_prepare import pixels
-from record import keep, summary, table, watched
+from record import count_flop, keep, summary, table, watched
 
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {  # recipe, and what is changed in it
     "quick": ("thumbnet/quick", {}),
@@ -79,7 +79,7 @@ class Sides:
         self.session = self._export()
         self.ready = torch.stack([self.tensors[i][0] for i in range(min(BATCH, len(self.files)))])
         with torch.inference_mode():
-            self.flop = count_flop(self.model, self.ready)  # and warms up
+            self.flop = count_flop(lambda: self.model(self.ready)) / len(self.ready)  # and warms up
 
     def _export(self) -> Any:
         if find_spec("onnxruntime") is None or find_spec("onnxscript") is None:

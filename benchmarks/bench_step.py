@@ -22,7 +22,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from record import HERE, fresh, keep, summary, table
+from record import HERE, count_flop, fresh, keep, summary, table
 
 if TYPE_CHECKING:
     import torch
@@ -155,17 +155,15 @@ def run_pairs(case: Case, args: argparse.Namespace, packed: Path, images: Path) 
 # -- against the limit
 
 
-def count_flop(network: str, batch: int, size: int) -> int:
+def flop_a_pass(network: str, batch: int, size: int) -> int:
     """Return the operations of one forward and backward pass; a multiply-add counts as two."""
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
     from thumbnet import create_model
 
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        model = create_model(network, NUM_CLASSES)
-        model(torch.empty(batch, 3, size, size)).sum().backward()
-    return int(counter.get_total_flops())
+    with torch.device("meta"):
+        model, images = create_model(network, NUM_CLASSES), torch.empty(batch, 3, size, size)
+        return count_flop(lambda: model(images).sum().backward())
 
 
 def in_turns(works: dict[str, Callable[[], object]], device: str) -> dict[str, list[float]]:
@@ -242,7 +240,7 @@ def against_limit(args: argparse.Namespace, lines: list[dict[str, Any]]) -> str:
     from thumbnet.training.measure import measure
 
     torch.manual_seed(args.seed)
-    flop, shape = count_flop(NETWORK, BATCH, SIZE), (BATCH, 3, SIZE, SIZE)
+    flop, shape = flop_a_pass(NETWORK, BATCH, SIZE), (BATCH, 3, SIZE, SIZE)
     model = create_model(NETWORK, NUM_CLASSES)
     picked = measure(model, TrainingSpec(batch_size=BATCH), [shape], SIZE, args.device).picks
     works = {

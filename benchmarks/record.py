@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -109,6 +109,15 @@ def machine() -> dict[str, Any]:
         "torch": torch.__version__,
         "thumbnet": version("thumbnet"),
     }
+
+
+def count_flop(work: Callable[[], object]) -> int:
+    """Return the operations of its products and convolutions; a multiply-add counts as two."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return int(counter.get_total_flops())
 
 
 def command() -> str:

@@ -76,6 +76,14 @@ class TrainState:
             if not average.is_floating_point():
                 average.copy_(current)
 
+    def note(self, top1: float, epoch: int) -> bool:
+        """Take in how an epoch was judged, and return whether it is the best so far."""
+        if top1 <= self.best_top1:
+            self.epochs_since_best += 1
+            return False
+        self.best_top1, self.best_epoch, self.epochs_since_best = top1, epoch, 0
+        return True
+
     def is_finite(self) -> bool:
         """Tell whether every weight, and every statistic of batch norm, is a finite number."""
         finite = [torch.isfinite(v).all() for v in self.model.state_dict().values()]

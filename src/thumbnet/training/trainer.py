@@ -245,15 +245,7 @@ class Trainer:
         scores = self.judge(state.judged(), lambda done, total: self._tell(Watched(done, total)))
         if not math.isfinite(scores.loss):
             self._diverge(f"the watched loss is {scores.loss}")
-        is_best = scores.top1 > state.best_top1
-        if is_best:
-            state.best_top1, state.best_epoch, state.epochs_since_best = (
-                scores.top1,
-                at.epoch + 1,
-                0,
-            )
-        else:
-            state.epochs_since_best += 1
+        is_best = state.note(scores.top1, at.epoch + 1)
         schedule = self.hand.plan.phases[at.phase].schedule
         if isinstance(schedule, PlateauSpec):
             state.plateau = state.plateau.after(schedule, scores.loss, scores.top1)
