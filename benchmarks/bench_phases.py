@@ -9,7 +9,7 @@ recipe's. Operations are those of convolutions and products, the optimizer's own
 multiplies matrices) but told apart. Images are scaled down when they are first asked for: the input
 of a phase's first epoch is told apart.
 
-A try that takes seconds: --recipe thumbnet/speedrun45 --data synthetic. Without --record nothing is
+A try that takes half a minute: --recipe thumbnet/speedrun45. Without --record nothing is
 written.
 """
 
