@@ -1,6 +1,7 @@
 """The page served live on this computer: it follows runs while they train."""
 
 import asyncio
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -124,9 +125,11 @@ class _Server(uvicorn.Server):
     """A server that ends its streams when it is told to end, so that it need not wait for them."""
 
     watched: Watched
+    interrupted = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Hear Ctrl-C."""
+        self.interrupted = sig == signal.SIGINT
         self.watched.live.close()
         super().handle_exit(sig, frame)
 
@@ -145,7 +148,10 @@ def listen(port: int) -> socket.socket:
 
 
 def serve(app_of: Watched, listener: socket.socket) -> None:
-    """Serve the page until Ctrl-C."""
+    """Serve the page until Ctrl-C.
+
+    Raises: KeyboardInterrupt then
+    """
     config = uvicorn.Config(
         create_app(app_of),
         log_level="warning",
@@ -156,3 +162,5 @@ def serve(app_of: Watched, listener: socket.socket) -> None:
     server = _Server(config)
     server.watched = app_of
     server.run(sockets=[listener])
+    if server.interrupted:  # asyncio may have lost what uvicorn raised again at its end
+        raise KeyboardInterrupt
