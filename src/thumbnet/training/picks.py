@@ -22,7 +22,7 @@ from thumbnet.training.engine import Picks
 from thumbnet.training.measure import Measured, measure
 from thumbnet.training.phases import Plan
 
-VERSION = 5  # of how picks are measured
+VERSION = 6  # of how picks are measured
 
 
 def measured_picks(

@@ -183,6 +183,31 @@ def test_on_cuda_a_graph_is_tried_and_must_be_faster(monkeypatch: pytest.MonkeyP
     assert picked("cuda", "graph") == "graph"
 
 
+@pytest.mark.parametrize(
+    ("bf16_helps", "fp32", "bf16"), [(True, [], [True]), (False, [True], []), (True, [True], [])]
+)
+def test_precision_is_chosen_at_the_largest_image_and_not_by_one_disturbed_time(
+    monkeypatch: pytest.MonkeyPatch, bf16_helps: bool, fp32: list[bool], bf16: list[bool]
+) -> None:
+    """A run of an hour at half the rate would follow, and the next one read it from the cache."""
+    timed: list[tuple[int, ...]] = []
+    disturbed = {"fp32": iter(fp32), "bf16": iter(bf16)}
+
+    def time_steps(_: nn.Module, picks: Picks, shape: tuple[int, ...], budget_s: float) -> float:
+        timed.append(shape)
+        usual_s = {"fp32": 0.1, "bf16": 0.05 if bf16_helps else 0.1}[picks.precision]
+        return usual_s * (4 if budget_s and next(disturbed[picks.precision], False) else 1)
+
+    monkeypatch.setattr(measure_module, "_time_steps", time_steps)
+    for name in ("_whole_step", "_time_judging", "_activation_bytes"):
+        monkeypatch.setattr(measure_module, name, lambda *_: 1)
+    spec = TrainingSpec(memory_format="channels_last")
+    shapes = [(4, 3, 8, 8), (4, 3, 16, 16), (4, 3, 12, 12)]
+    picked = measure(MODEL, spec, shapes, 8, "cpu").picks.precision
+    assert picked == ("bf16" if bf16_helps else "fp32")
+    assert set(timed) == {(4, 3, 16, 16)}
+
+
 def test_a_real_recipe_is_measured_and_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
