@@ -7,11 +7,11 @@ training is free.
 from collections.abc import Mapping
 
 from thumbnet.recipe import (
-    AffineSpec,
     AugmentSpec,
     CutMixSpec,
     EraseSpec,
     FlipSpec,
+    MixSpec,
     MixUpSpec,
     ModelSpec,
     MuonSpec,
@@ -31,17 +31,6 @@ from thumbnet.recipes.registry import recipe
 
 SGD = SgdSpec(momentum=0.9, nesterov=True, weight_decay=5e-4, decay_on="weights")
 MIXES = (CutMixSpec(alpha=1.0, share=0.5), MixUpSpec(alpha=0.2, share=0.25), NoMixSpec(share=0.25))
-
-CROPPED = (  # about half of an image to all of it
-    FlipSpec(),
-    AffineSpec(
-        scale=(1.0, 1.35),
-        per_axis=True,
-        translate_x=(-0.1, 0.1),
-        translate_y=(-0.1, 0.1),
-        fill=("reflect",),
-    ),
-)
 
 
 def _shifted(pad: int) -> tuple[AugmentSpec, ...]:
@@ -78,7 +67,9 @@ def _speedrun(
     augment: tuple[AugmentSpec, ...],
     *,
     width: int,
-    judged_at: int | None = None,
+    lr: float = 0.16,
+    batch_size: int = 256,
+    mix: tuple[MixSpec, ...] = (),
 ) -> RecipeSpec:
     """Return a race to a threshold: `phases` are epochs by image size, judged at the last size.
 
@@ -90,7 +81,7 @@ def _speedrun(
         model=ModelSpec(
             name="thumbnet_quick", args={"width": width, "pool": "max_mean", "identity": True}
         ),
-        preprocess=PreprocessSpec(image_size=judged_at or max(phases)),
+        preprocess=PreprocessSpec(image_size=max(phases)),
         optimizer=MuonSpec(
             momentum=0.8,
             num_iterations=3,
@@ -99,9 +90,10 @@ def _speedrun(
             decay_on="convolutions",
         ),
         training=TrainingSpec(
-            batch_size=256,
-            schedule=TriangularSpec(lr=0.16, warmup=0.08),
+            batch_size=batch_size,
+            schedule=TriangularSpec(lr=lr, warmup=0.08),
             augment=augment,
+            mix=mix,
             label_smoothing=0.1,
             drop_last=True,
             watched_images=1000,
@@ -129,13 +121,14 @@ def speedrun55() -> RecipeSpec:
 
 @recipe
 def speedrun62() -> RecipeSpec:
-    """Reach 62.73 %: it ends at 55.6, benchmarks/SPEEDRUN.md.
+    """Reach 62.73 %: it stops short, benchmarks/SPEEDRUN.md.
 
-    Things look larger in its crops than in whole images, which are therefore judged enlarged.
-    Source: arXiv:1906.06423
+    A quarter of the batches is pasted together, so that it learns less by heart. Large batches
+    keep wide convolutions at the machine's rate, and halve Muon's part of the time.
     """
-    sizes, text = {24: 4, 32: 9, 48: 7, 64: 4}, "a race to 62.73 % on official val"
-    return _speedrun("62", text, sizes, CROPPED, width=64, judged_at=80)
+    sizes, mix = {24: 4, 32: 9, 48: 5, 64: 5}, (CutMixSpec(share=0.25), NoMixSpec(share=0.75))
+    text = "a race to 62.73 % on official val"
+    return _speedrun("62", text, sizes, _shifted(3), width=64, lr=0.22, batch_size=512, mix=mix)
 
 
 @recipe
