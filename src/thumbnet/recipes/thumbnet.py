@@ -121,7 +121,7 @@ def speedrun55() -> RecipeSpec:
 
 @recipe
 def speedrun62() -> RecipeSpec:
-    """Reach 62.73 %: it stops short, benchmarks/SPEEDRUN.md.
+    """Reach 62.73 %: it ends at 57.7, benchmarks/SPEEDRUN.md.
 
     A quarter of the batches is pasted together, so that it learns less by heart. Large batches
     keep wide convolutions at the machine's rate, and halve Muon's part of the time.
