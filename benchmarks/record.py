@@ -121,9 +121,9 @@ def count_flop(work: Callable[[], object]) -> int:
 
 
 def command() -> str:
-    """Return how this benchmark was called, of paths only the last part."""
+    """Return how this benchmark was called, of whole paths only the last part."""
     words = [f"benchmarks/{Path(sys.argv[0]).name}"]
-    words += [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    words += [Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:]]
     return " ".join(["python", *words])
 
 
