@@ -16,7 +16,14 @@ from thumbnet.recipes.registry import dump_recipe, load_recipe
 
 # The command, on torchrun's second process of which a step is fatal, where one is named.
 DRIVER = """
-import os, signal, sys
+import atexit, os, signal, sys
+from pathlib import Path
+
+def count_threads():
+    names = [file.read_text() for file in Path("/proc/self/task").glob("*/comm")]
+    print("threads that outlive the group:", sum("gloo" in name for name in names))
+
+atexit.register(count_threads)  # before the command's own, which runs first
 from thumbnet.cli.main import main
 from thumbnet.training import trainer
 
@@ -83,6 +90,7 @@ def test_two_processes_train_as_one_and_one_of_them_speaks(
     assert said.status == 0, said.err
     assert said.out.count("run folder: two") == 1
     assert said.err.count("epoch 3 ") == 1
+    assert said.out.count("threads that outlive the group: 0") == 2, said.out
     assert "each of 2 processes" in said.err
     assert_alike("one", "two")
     assert num_ranks("two") == [2]

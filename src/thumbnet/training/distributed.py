@@ -1,6 +1,7 @@
 """What the processes of one run do together: gradients, sums, and one word for all."""
 
 import atexit
+import gc
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn  # once there is a group, its import would hold it for ever
 from torch import Tensor, nn
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
@@ -216,7 +218,12 @@ def join() -> Ranks:
 
 
 def _leave() -> None:
+    """End the threads of gloo while the interpreter is there: one that still held a tensor after
+    it would abort a run that is done. They end when nothing holds the group any more.
+    """
     if dist.is_initialized():
+        join.cache_clear()
+        gc.collect()  # the wrapped network and its hooks hold each other, and the group
         dist.destroy_process_group()
 
 
