@@ -142,14 +142,14 @@ def summary(values: Sequence[float], digits: int = 1) -> str:
 def keep(theme: str, text: str, lines: Sequence[dict[str, Any]], seed: int) -> None:
     """Append a line a measurement to runs.jsonl, and write the dated page.
 
-    Args: lines hold `what` and `figures`
+    Args: lines hold `what` and `figures`, and `seed` where theirs is another
     """
     today, where = date.today(), machine()
     RESULTS.mkdir(exist_ok=True)
     with (RESULTS / "runs.jsonl").open("a", encoding="utf-8") as file:
         for line in lines:
             entry = {"date": today.isoformat(), "benchmark": f"bench_{theme}", **line}
-            file.write(json.dumps({**entry, "seed": seed, **where, "command": command()}) + "\n")
+            file.write(json.dumps({"seed": seed, **entry, **where, "command": command()}) + "\n")
     page = RESULTS / f"{theme}_{hardware()}_{today:%Y%m%d}.md"
     facts = [
         f"- {where['device']}; {where['cpu']}, {where['num_cores']} cores "

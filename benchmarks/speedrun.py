@@ -88,7 +88,8 @@ def main() -> None:
         words += ["--views", args.views, *(["--data", args.data] if args.data else [])]
         words += ["--keep", args.keep] if args.keep else []
         found = fresh(words)
-        lines.append({"what": f"{args.recipe}, seed {seed}, views {args.views}", "figures": found})
+        what = f"{args.recipe}, seed {seed}, views {args.views}"
+        lines.append({"what": what, "figures": found, "seed": seed})
         rows.append(
             [seed, f"{100 * found['top1']:.2f} %", f"{100 * found['top1_without_views']:.2f} %"]
             + [f"{found[key]:.1f} s" for key in ("wall_s", "before_first_step_s", "judging_s")]
