@@ -6,8 +6,8 @@ For each phase of the recipe, in turns: five whole steps (forward, backward, upd
 is there already, five times what makes such a batch (fetch, augmentation, normalization), and one
 large bf16 matrix product. The network, its optimizer, what is frozen and the batch are the
 recipe's. Operations are those of convolutions and products, the optimizer's own among them (Muon
-multiplies matrices) but told apart. Batches are not mixed. Images are scaled
-down when they are first asked for: the input of a phase's first epoch is told apart.
+multiplies matrices) but told apart. Batches are not mixed. Images are scaled down when they are
+first asked for: the input of a phase's first epoch is told apart.
 
 A try that takes half a minute: --recipe thumbnet/speedrun45. Without --record nothing is
 written.

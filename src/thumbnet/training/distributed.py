@@ -218,8 +218,8 @@ def join() -> Ranks:
 
 
 def _leave() -> None:
-    """End the threads of gloo while the interpreter is there: one that still held a tensor after
-    it would abort a run that is done. They end when nothing holds the group any more.
+    """End the threads of gloo while the interpreter is there: one that still holds a tensor after
+    it can abort a run that is done. They end when nothing holds the group any more.
     """
     if dist.is_initialized():
         join.cache_clear()
