@@ -1,15 +1,17 @@
-"""`thumbnet recipe`: list, show, diff."""
+"""`thumbnet recipe`: list, show, diff, keys."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from thumbnet.cli.output import make_table, out
+from thumbnet.cli.recipe_keys import keys
 
 if TYPE_CHECKING:
     from thumbnet.recipe import RecipeSpec
 
 app = typer.Typer(help="List, print and compare recipes.", no_args_is_help=True)
+app.command()(keys)
 
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Override a key: training.batch_size=64.")

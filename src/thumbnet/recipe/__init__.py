@@ -63,17 +63,21 @@ from thumbnet.recipe.pixels import (
     SharpnessSpec,
     SolarizeSpec,
 )
+from thumbnet.recipe.published import (
+    Published,
+    PublishedCurve,
+)
 from thumbnet.recipe.spec import (
     DataSpec,
     EnsembleSpec,
     MeanStd,
     ModelSpec,
-    PhaseSpec,
     PreprocessSpec,
-    Published,
-    PublishedCurve,
     QuirkSpec,
     RecipeSpec,
+)
+from thumbnet.recipe.training import (
+    PhaseSpec,
     TrainingSpec,
 )
 

@@ -1,61 +1,54 @@
 """Augmentations by an affine map of the color, as data: neighbors become one matrix."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field
 
-from thumbnet.recipe.base import Probability, Range, Spec, check_range
+from thumbnet.recipe.base import Probability, Range, Spec, Within
+
+PER_CHANNEL = "Probability that each color channel gets its own draw, instead of one for all."
 
 
 class MultiplySpec(Spec):
-    """Multiply all levels by a factor; with probability `per_channel` by one a channel."""
+    """Multiply all pixel values by a factor (brightness)."""
 
     name: Literal["multiply"] = "multiply"
-    factor: Range = (0.8, 1.2)
-    per_channel: Probability = 0.0
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range("factor", self.factor, 0, 10)
-        return self
+    factor: Annotated[Range, Within(0, 10)] = Field(
+        default=(0.8, 1.2), description="Range of the factor; above 1 is brighter."
+    )
+    per_channel: Probability = Field(default=0.0, description=PER_CHANNEL)
 
 
 class ContrastSpec(Spec):
-    """Move levels away from (factor above 1) or towards the middle.
-
-    The middle is 128, as imgaug has it; `around: mean` takes the image's mean grey level instead.
-    """
+    """Move pixel values away from the middle gray, or towards it."""
 
     name: Literal["contrast"] = "contrast"
-    factor: Range = (0.75, 1.5)
-    per_channel: Probability = 0.0
-    around: Literal["middle", "mean"] = "middle"
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range("factor", self.factor, 0, 10)
-        return self
+    factor: Annotated[Range, Within(0, 10)] = Field(
+        default=(0.75, 1.5),
+        description="Range of the factor; above 1 is more contrast, 0 is plain gray.",
+    )
+    per_channel: Probability = Field(default=0.0, description=PER_CHANNEL)
+    around: Literal["middle", "mean"] = Field(
+        default="middle",
+        description="The middle gray: 128 (as in imgaug), or the mean gray of the image.",
+    )
 
 
 class SaturationSpec(Spec):
-    """Blend with the grey image (factor 0) or away from it (factor above 1)."""
+    """Make colors weaker or stronger: blend with the gray image, or move away from it."""
 
     name: Literal["saturation"] = "saturation"
-    factor: Range = (0.7, 1.3)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range("factor", self.factor, 0, 10)
-        return self
+    factor: Annotated[Range, Within(0, 10)] = Field(
+        default=(0.7, 1.3),
+        description="Range of the factor; 0 is gray, 1 no change, above 1 stronger.",
+    )
 
 
 class HueSpec(Spec):
-    """Turn the hue of HSV by a part of the circle: 0.5 is the opposite color."""
+    """Turn the hue of all colors around the color circle."""
 
     name: Literal["hue"] = "hue"
-    turn: Range = (-0.1, 0.1)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range("turn", self.turn, -0.5, 0.5)
-        return self
+    turn: Annotated[Range, Within(-0.5, 0.5)] = Field(
+        default=(-0.1, 0.1),
+        description="Range of the turn as a part of the circle; 0.5 is the opposite.",
+    )

@@ -1,24 +1,32 @@
 """Augmentations that move pixels, as data: whole pixels, or by an affine map of the plane."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from thumbnet.recipe.base import Probability, Range, Spec, check_range
+from thumbnet.recipe.base import Probability, Range, Spec, Within
 
 Fill = Literal["constant", "edge", "reflect", "symmetric", "wrap"]
 Interpolation = Literal["nearest", "bilinear"]
+
+FILL = (
+    "What fills the border; of several, one is drawn an image. `symmetric` repeats the edge "
+    "pixel, `reflect` does not."
+)
+FILL_VALUE = "Range of the value for `fill: constant`, 0 (black) to 255 (white)."
 
 
 # -- whole pixels move: exact, nothing is interpolated
 
 
 class FlipSpec(Spec):
-    """Mirror an image with probability `p`."""
+    """Mirror an image."""
 
     name: Literal["flip"] = "flip"
-    axis: Literal["horizontal", "vertical"] = "horizontal"
-    p: Probability = 0.5
+    axis: Literal["horizontal", "vertical"] = Field(
+        default="horizontal", description="Left and right change places, or top and bottom."
+    )
+    p: Probability = Field(default=0.5, description="Probability for each image.")
 
 
 class AlternateFlipSpec(Spec):
@@ -31,80 +39,82 @@ class AlternateFlipSpec(Spec):
 
 
 class PadCropSpec(Spec):
-    """Pad by `pad` pixels on every side, then cut a window of the old size at random."""
+    """Pad on every side, then cut a window of the old size at random."""
 
     name: Literal["pad_crop"] = "pad_crop"
-    pad: Annotated[int, Field(ge=1, le=256)] = 4
-    fill: Literal["zeros", "reflect"] = "reflect"
+    pad: int = Field(default=4, ge=1, le=256, description="Pixels of padding on every side.")
+    fill: Literal["zeros", "reflect"] = Field(
+        default="reflect", description="What fills the padding: black, or the image mirrored."
+    )
 
 
 class CropAndPadSpec(Spec):
-    """Cut a random window of `size` pixels and set it in the middle of a black image."""
+    """Cut a random window and set it in the middle of a black image."""
 
     name: Literal["crop_and_pad"] = "crop_and_pad"
-    size: Annotated[int, Field(ge=1, le=1024)] = 56
+    size: int = Field(default=56, ge=1, le=1024, description="Side of the window, in pixels.")
 
 
 class RandomCropSpec(Spec):
-    """Cut a random window of `size` pixels, which is what the network then sees.
+    """Cut a random window, which is all that the network then sees.
 
-    Stands first, and needs `preprocess.crop` of the same size, the window that is judged.
+    It stands first in the list, and needs `preprocess.crop` of the same size.
     """
 
     name: Literal["random_crop"] = "random_crop"
-    size: Annotated[int, Field(ge=1, le=1024)] = 60
+    size: int = Field(default=60, ge=1, le=1024, description="Side of the window, in pixels.")
 
 
 # -- affine maps of the plane: neighbors become one matrix and are sampled once
 
 
 class AffineSpec(Spec):
-    """Scale, shear, rotate, then translate about the image's center.
-
-    Units: `rotate` and `shear` in degrees, `translate` in fractions of the image's side (positive
-    is right and down), `scale` a factor (above 1 enlarges), `fill_value` in levels of 0 to 255.
-    `per_axis`: scale differs between x and y. Of several fills and interpolations one is drawn an
-    image. `symmetric` repeats the edge pixel, `reflect` does not. A positive angle turns
-    clockwise, a positive `shear` leans the top to the right; `shear_y` leans along y.
-    """
+    """Scale, shear, rotate, then translate about the image's center."""
 
     name: Literal["affine"] = "affine"
-    rotate: Range = (0.0, 0.0)
-    scale: Range = (1.0, 1.0)
-    per_axis: bool = False
-    shear: Range = (0.0, 0.0)
-    shear_y: Range = (0.0, 0.0)
-    translate_x: Range = (0.0, 0.0)
-    translate_y: Range = (0.0, 0.0)
-    interpolation: Annotated[tuple[Interpolation, ...], Field(min_length=1)] = ("bilinear",)
-    fill: Annotated[tuple[Fill, ...], Field(min_length=1)] = ("constant",)
-    fill_value: Range = (0.0, 0.0)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range("rotate", self.rotate, -360, 360)
-        check_range("scale", self.scale, 0.05, 20)
-        check_range("shear", self.shear, -80, 80)
-        check_range("shear_y", self.shear_y, -80, 80)
-        check_range("translate_x", self.translate_x, -1, 1)
-        check_range("translate_y", self.translate_y, -1, 1)
-        check_range("fill_value", self.fill_value, 0, 255)
-        return self
+    rotate: Annotated[Range, Within(-360, 360)] = Field(
+        default=(0.0, 0.0), description="Range of the angle in degrees; positive turns clockwise."
+    )
+    scale: Annotated[Range, Within(0.05, 20)] = Field(
+        default=(1.0, 1.0), description="Range of the factor; above 1 enlarges."
+    )
+    per_axis: bool = Field(
+        default=False, description="Whether x and y are scaled by factors of their own."
+    )
+    shear: Annotated[Range, Within(-80, 80)] = Field(
+        default=(0.0, 0.0),
+        description="Range of the shear along x in degrees; positive: top to the right.",
+    )
+    shear_y: Annotated[Range, Within(-80, 80)] = Field(
+        default=(0.0, 0.0), description="Range of the shear along y, in degrees."
+    )
+    translate_x: Annotated[Range, Within(-1, 1)] = Field(
+        default=(0.0, 0.0),
+        description="Range of the shift, as a part of the width; positive is right.",
+    )
+    translate_y: Annotated[Range, Within(-1, 1)] = Field(
+        default=(0.0, 0.0),
+        description="Range of the shift, as a part of the height; positive is down.",
+    )
+    interpolation: tuple[Interpolation, ...] = Field(
+        default=("bilinear",),
+        min_length=1,
+        description="How pixels are interpolated; of several, one is drawn an image.",
+    )
+    fill: tuple[Fill, ...] = Field(default=("constant",), min_length=1, description=FILL)
+    fill_value: Annotated[Range, Within(0, 255)] = Field(default=(0.0, 0.0), description=FILL_VALUE)
 
 
 class CropPadPercentSpec(Spec):
-    """Cut off (below 0) or pad (above 0) a fraction of each side, then scale to the old size.
+    """Cut off or pad each of the four sides by its own draw, then scale to the old size.
 
-    The four sides are drawn one by one, as imgaug's CropAndPad does.
+    This is imgaug's CropAndPad.
     """
 
     name: Literal["crop_pad_percent"] = "crop_pad_percent"
-    percent: Range = (-0.25, 0.25)
-    fill: Annotated[tuple[Fill, ...], Field(min_length=1)] = ("constant",)
-    fill_value: Range = (0.0, 0.0)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range("percent", self.percent, -0.45, 1)
-        check_range("fill_value", self.fill_value, 0, 255)
-        return self
+    percent: Annotated[Range, Within(-0.45, 1)] = Field(
+        default=(-0.25, 0.25),
+        description="Range, as a part of the side; below 0 cuts off, above 0 pads.",
+    )
+    fill: tuple[Fill, ...] = Field(default=("constant",), min_length=1, description=FILL)
+    fill_value: Annotated[Range, Within(0, 255)] = Field(default=(0.0, 0.0), description=FILL_VALUE)

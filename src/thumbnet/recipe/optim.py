@@ -8,88 +8,118 @@ from thumbnet.recipe.base import Fraction, LearningRate, Positive, Probability, 
 
 # -- optimizers
 
+DECAY = (
+    "How weights decay: `l2` adds weight_decay * w to the gradient (as in PyTorch; twice the "
+    "factor of Keras), `decoupled` shrinks weights by lr * weight_decay beside the step."
+)
+MOMENTUM = "Share of the previous step that is added to the next."
+EPS = "Small number added to the divisor, against division by zero."
+INITIAL = "First value of the running squares: 0 in Keras and PyTorch, 1 in old TensorFlow."
+FINAL = "Last learning rate, as a part of `lr`."
+LR = "Highest learning rate."
+WARMUP = "Part of all steps in which the learning rate rises to `lr`."
+
 
 class BaseOptimizerSpec(Spec):
-    """What every optimizer takes.
+    """Keys of every optimizer."""
 
-    `decay`: `l2` adds `weight_decay * w` to the gradient (PyTorch's convention: twice the factor
-    that Keras multiplies the squared weights by); `decoupled` shrinks weights by
-    `lr * weight_decay` beside the step. `decay_on`: all parameters, `weights` (no norms and
-    biases), or the kernels of `convolutions` only. `norm_bias_lr`: the learning rate of norms and
-    biases, as a multiple. `clip_norm`: the greatest norm of all gradients together.
-    """
-
-    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
-    decay: Literal["l2", "decoupled"] = "l2"
-    decay_on: Literal["all", "weights", "convolutions"] = "all"
-    norm_bias_lr: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    clip_norm: Positive | None = None
+    weight_decay: float = Field(default=0.0, ge=0, le=1, description="Strength of weight decay.")
+    decay: Literal["l2", "decoupled"] = Field(default="l2", description=DECAY)
+    decay_on: Literal["all", "weights", "convolutions"] = Field(
+        default="all",
+        description="What decays: all parameters, all but norms and biases, or convolutions only.",
+    )
+    norm_bias_lr: float = Field(
+        default=1.0,
+        gt=0,
+        le=1000,
+        description="Learning rate of norms and biases, as a multiple of the schedule's.",
+    )
+    clip_norm: Positive | None = Field(
+        default=None,
+        description="Greatest norm of all gradients together; larger ones are scaled down.",
+    )
 
 
 class SgdSpec(BaseOptimizerSpec):
-    """Stochastic gradient descent, plain or with (Nesterov's) momentum."""
+    """Stochastic gradient descent, plain or with momentum."""
 
     name: Literal["sgd"] = "sgd"
-    momentum: Fraction = 0.9
-    nesterov: bool = False
+    momentum: Fraction = Field(default=0.9, description=MOMENTUM)
+    nesterov: bool = Field(default=False, description="Whether momentum is Nesterov's.")
 
 
 class AdaGradSpec(BaseOptimizerSpec):
-    """AdaGrad; `initial` is the first value of the sums of squares (Caffe: 0)."""
+    """AdaGrad."""
 
     name: Literal["adagrad"] = "adagrad"
-    eps: Positive = 1e-8
-    initial: Annotated[float, Field(ge=0)] = 0.0
+    eps: Positive = Field(default=1e-8, description=EPS)
+    initial: float = Field(
+        default=0.0, ge=0, description="First value of the sums of squares; 0 in Caffe."
+    )
 
 
 class RmsPropSpec(BaseOptimizerSpec):
-    """RMSprop; `rho` is the decay of the mean of squares (Keras and TFLearn: 0.9).
-
-    `initial` is the first value of that mean: 0 in Keras and PyTorch, 1 in TensorFlow's own.
-    """
+    """RMSprop."""
 
     name: Literal["rmsprop"] = "rmsprop"
-    rho: Fraction = 0.9
-    eps: Positive = 1e-8
-    momentum: Fraction = 0.0
-    initial: Annotated[float, Field(ge=0)] = 0.0
+    rho: Fraction = Field(
+        default=0.9, description="Decay of the running mean of squares; 0.9 in Keras and TFLearn."
+    )
+    eps: Positive = Field(default=1e-8, description=EPS)
+    momentum: Fraction = Field(default=0.0, description=MOMENTUM)
+    initial: float = Field(default=0.0, ge=0, description=INITIAL)
 
 
 class BaseAdamSpec(BaseOptimizerSpec):
-    """What Adam and AdamW share."""
+    """Keys of Adam and AdamW."""
 
-    beta1: Fraction = 0.9
-    beta2: Fraction = 0.999
-    eps: Positive = 1e-8
+    beta1: Fraction = Field(default=0.9, description="Decay of the running mean of gradients.")
+    beta2: Fraction = Field(
+        default=0.999, description="Decay of the running mean of their squares."
+    )
+    eps: Positive = Field(default=1e-8, description=EPS)
 
 
 class AdamSpec(BaseAdamSpec):
-    """Adam. Source: arXiv:1412.6980."""
+    """Adam.
+
+    Source: arXiv:1412.6980
+    """
 
     name: Literal["adam"] = "adam"
 
 
 class AdamWSpec(BaseAdamSpec):
-    """Adam with decoupled weight decay. Source: arXiv:1711.05101."""
+    """Adam with decoupled weight decay.
+
+    Source: arXiv:1711.05101
+    """
 
     name: Literal["adamw"] = "adamw"
-    decay: Literal["l2", "decoupled"] = "decoupled"
-    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
+    decay: Literal["l2", "decoupled"] = Field(default="decoupled", description=DECAY)
+    weight_decay: float = Field(default=0.01, ge=0, le=1, description="Strength of weight decay.")
 
 
 class MuonSpec(BaseOptimizerSpec):
-    """Orthogonalized momentum for hidden weights, Nesterov SGD for head, norms and biases.
+    """Muon, orthogonalized momentum, for hidden weights; Nesterov SGD for head, norms and biases.
 
-    A kernel counts as a matrix of `out_channels` rows. The schedule gives the learning rate of
-    the hidden weights; `other_lr` is that of the rest, as a multiple.
+    A kernel counts as a matrix of `out_channels` rows.
     Source: github.com/KellerJordan/Muon; arXiv:2502.16982
     """
 
     name: Literal["muon"] = "muon"
-    momentum: Fraction = 0.95
-    num_iterations: Annotated[int, Field(ge=1, le=10)] = 5
-    other_lr: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    decay: Literal["l2", "decoupled"] = "decoupled"
+    momentum: Fraction = Field(default=0.95, description=MOMENTUM)
+    num_iterations: int = Field(
+        default=5, ge=1, le=10, description="Iterations that orthogonalize each step."
+    )
+    other_lr: float = Field(
+        default=1.0,
+        gt=0,
+        le=1000,
+        description="Learning rate of head, norms and biases, as a multiple of the schedule's.",
+    )
+    decay: Literal["l2", "decoupled"] = Field(default="decoupled", description=DECAY)
 
 
 OptimizerSpec = Annotated[
@@ -102,10 +132,10 @@ OptimizerSpec = Annotated[
 
 
 class BaseScheduleSpec(Spec):
-    """`lr` is the highest learning rate; `warmup` the part of the steps spent getting there."""
+    """Keys of every schedule."""
 
-    lr: LearningRate
-    warmup: Fraction = 0.0
+    lr: LearningRate = Field(description=LR)
+    warmup: Fraction = Field(default=0.0, description=WARMUP)
 
 
 class ConstantSpec(BaseScheduleSpec):
@@ -115,84 +145,97 @@ class ConstantSpec(BaseScheduleSpec):
 
 
 class TriangularSpec(BaseScheduleSpec):
-    """Up in a line over the first `warmup` of the steps, then down in a line to `final * lr`."""
+    """Up in a straight line during the warm-up, then down in a straight line."""
 
     name: Literal["triangular"] = "triangular"
-    warmup: Fraction = 0.15
-    final: Probability = 0.0
+    warmup: Fraction = Field(default=0.15, description=WARMUP)
+    final: Probability = Field(default=0.0, description=FINAL)
 
 
 class CosineSpec(BaseScheduleSpec):
-    """Up in a line over the first `warmup` of the steps, then down half a cosine."""
+    """Up in a straight line during the warm-up, then down along half a cosine."""
 
     name: Literal["cosine"] = "cosine"
-    final: Probability = 0.0
+    final: Probability = Field(default=0.0, description=FINAL)
 
 
 class OneCycleSpec(BaseScheduleSpec):
-    """Half a cosine up from `initial * lr` and half a cosine down to `final * lr`.
+    """Up along half a cosine during the warm-up, then down along another.
 
-    Source: arXiv:1708.07120, as PyTorch's OneCycleLR has it
+    Source: arXiv:1708.07120, as in PyTorch's OneCycleLR
     """
 
     name: Literal["one_cycle"] = "one_cycle"
-    warmup: Fraction = 0.3
-    initial: Probability = 0.04
-    final: Probability = 4e-6
+    warmup: Fraction = Field(default=0.3, description=WARMUP)
+    initial: Probability = Field(
+        default=0.04, description="First learning rate, as a part of `lr`."
+    )
+    final: Probability = Field(default=4e-6, description=FINAL)
 
 
 class StepSpec(BaseScheduleSpec):
-    """Multiply by `factor` every so many steps or epochs."""
+    """Multiply the learning rate by a factor every so many steps or epochs."""
 
     name: Literal["step"] = "step"
-    factor: Annotated[float, Field(gt=0, le=1)] = 0.1
-    every_steps: Annotated[int, Field(ge=1)] | None = None
-    every_epochs: Positive | None = None
+    factor: float = Field(default=0.1, gt=0, le=1, description="Factor of the learning rate.")
+    every_steps: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Steps between two changes; give this or `every_epochs`."
+    )
+    every_epochs: Positive | None = Field(
+        default=None, description="Epochs between two changes; give this or `every_steps`."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.every_steps is None) == (self.every_epochs is None):
-            raise ValueError("give every_steps or every_epochs, one of them")
+            raise ValueError("give either every_steps or every_epochs")
         return self
 
 
 class ExponentialSpec(BaseScheduleSpec):
-    """Multiply by `factor` an epoch, little by little at every step."""
+    """Multiply the learning rate by a factor an epoch, a little at every step."""
 
     name: Literal["exponential"] = "exponential"
-    factor: Annotated[float, Field(gt=0, le=1)] = 0.95
+    factor: float = Field(
+        default=0.95, gt=0, le=1, description="Factor of the learning rate an epoch."
+    )
 
 
 class CyclicSpec(BaseScheduleSpec):
-    """Between `base_lr` and `lr` in lines, `half_steps` steps up and as many down.
+    """Up and down in straight lines between two learning rates.
 
-    `triangular2` halves the height after every cycle. Source: arXiv:1506.01186
+    Source: arXiv:1506.01186
     """
 
     name: Literal["cyclic"] = "cyclic"
-    base_lr: LearningRate
-    half_steps: Annotated[int, Field(ge=1)]
-    mode: Literal["triangular", "triangular2"] = "triangular"
+    base_lr: LearningRate = Field(description="Lowest learning rate.")
+    half_steps: int = Field(ge=1, description="Steps up, and as many down.")
+    mode: Literal["triangular", "triangular2"] = Field(
+        default="triangular", description="`triangular2` halves the height after every cycle."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.base_lr > self.lr:
-            raise ValueError(f"base_lr={self.base_lr} must not be over lr={self.lr}")
+            raise ValueError(f"base_lr={self.base_lr} must not be above lr={self.lr}")
         return self
 
 
 class PlateauSpec(BaseScheduleSpec):
-    """Multiply by `factor` after `patience` epochs without a better watched figure.
-
-    Better means by more than `min_delta`; the learning rate never falls below `min_lr`.
-    """
+    """Multiply the learning rate by a factor where the holdout figure no longer improves."""
 
     name: Literal["plateau"] = "plateau"
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    patience: Annotated[int, Field(ge=1)] = 10
-    min_lr: Annotated[float, Field(ge=0)] = 0.0
-    min_delta: Annotated[float, Field(ge=0)] = 1e-4
-    watch: Literal["loss", "top1"] = "loss"
+    factor: float = Field(default=0.1, gt=0, lt=1, description="Factor of the learning rate.")
+    patience: int = Field(
+        default=10, ge=1, description="Epochs without improvement before a change."
+    )
+    min_lr: float = Field(default=0.0, ge=0, description="Lowest learning rate.")
+    min_delta: float = Field(
+        default=1e-4, ge=0, description="Smallest change that counts as better."
+    )
+    watch: Literal["loss", "top1"] = Field(
+        default="loss", description="The figure of the holdout images that must improve."
+    )
 
 
 ScheduleSpec = Annotated[

@@ -1,122 +1,109 @@
-"""Augmentations that change levels each in their own way, as data."""
+"""Augmentations that change pixel values each in their own way, as data."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field
 
-from thumbnet.recipe.base import Probability, Range, Spec, check_range
+from thumbnet.recipe.base import Probability, Range, Spec, Within
+from thumbnet.recipe.color import PER_CHANNEL
 
 
 class BlurSpec(Spec):
-    """Gaussian blur of standard deviation `sigma` pixels, edges mirrored."""
+    """Blur by a Gaussian; edges are mirrored."""
 
     name: Literal["blur"] = "blur"
-    sigma: Range = (0.0, 2.0)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range("sigma", self.sigma, 0, 16)
-        return self
+    sigma: Annotated[Range, Within(0, 16)] = Field(
+        default=(0.0, 2.0), description="Range of the Gaussian's standard deviation, in pixels."
+    )
 
 
 class NoiseSpec(Spec):
-    """Add Gaussian noise of standard deviation `sd` levels; `per_channel` as in `multiply`."""
+    """Add Gaussian noise."""
 
     name: Literal["noise"] = "noise"
-    sd: Range = (12.75, 12.75)
-    per_channel: Probability = 0.0
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range("sd", self.sd, 0, 255)
-        return self
+    sd: Annotated[Range, Within(0, 255)] = Field(
+        default=(12.75, 12.75),
+        description="Range of the standard deviation, of pixel values 0 to 255.",
+    )
+    per_channel: Probability = Field(default=0.0, description=PER_CHANNEL)
 
 
 class CoarseDropoutSpec(Spec):
-    """Blacken cells of a coarse grid, each with the image's own probability.
-
-    `size`: the grid's side as a fraction of the image's, so .05 of 64 pixels are 3 x 3 cells.
-    With probability `per_channel` each channel loses its own cells.
-    """
+    """Blacken cells of a coarse grid, drawn at random."""
 
     name: Literal["coarse_dropout"] = "coarse_dropout"
-    p: Range = (0.0, 0.2)
-    size: Range = (0.05, 0.07)
-    per_channel: Probability = 0.0
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range("p", self.p, 0, 1)
-        check_range("size", self.size, 0.01, 1)
-        return self
+    p: Annotated[Range, Within(0, 1)] = Field(
+        default=(0.0, 0.2), description="Range of the image's probability that a cell is blackened."
+    )
+    size: Annotated[Range, Within(0.01, 1)] = Field(
+        default=(0.05, 0.07),
+        description="Range of the grid's side as a part of the image's: .05 of 64 px is 3 cells.",
+    )
+    per_channel: Probability = Field(
+        default=0.0, description="Probability that each color channel loses its own cells."
+    )
 
 
 class EraseSpec(Spec):
-    """Fill a rectangle with probability `p`.
+    """Fill a random rectangle (random erasing, cutout).
 
-    `area` is its part of the image, `aspect` height over width (drawn evenly in the logarithm).
-    A square of half the side, cutout's, is area (.25, .25) with aspect (1, 1). `clipped` lets its
-    center lie anywhere, so that part of it falls outside.
+    Cutout's square of half the side is area [.25, .25] with aspect [1, 1], clipped.
     Source: arXiv:1708.04896 (random erasing), arXiv:1708.04552 (cutout)
     """
 
     name: Literal["erase"] = "erase"
-    p: Probability = 0.5
-    area: Range = (0.02, 0.33)
-    aspect: Range = (0.3, 3.3)
-    fill: Literal["zeros", "mean", "noise"] = "zeros"
-    clipped: bool = False
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range("area", self.area, 0.0001, 1)
-        check_range("aspect", self.aspect, 0.05, 20)
-        return self
+    p: Probability = Field(default=0.5, description="Probability for each image.")
+    area: Annotated[Range, Within(0.0001, 1)] = Field(
+        default=(0.02, 0.33), description="Range of the rectangle's area as a part of the image's."
+    )
+    aspect: Annotated[Range, Within(0.05, 20)] = Field(
+        default=(0.3, 3.3), description="Range of height divided by width, even in the logarithm."
+    )
+    fill: Literal["zeros", "mean", "noise"] = Field(
+        default="zeros",
+        description="What fills it: black, the mean color of the image, or random values.",
+    )
+    clipped: bool = Field(
+        default=False, description="Whether the rectangle may lie partly outside of the image."
+    )
 
 
 class SharpnessSpec(Spec):
-    """Blend with a smoothed image (factor 0) or away from it (factor above 1), as Pillow does."""
+    """Smooth or sharpen, as Pillow does."""
 
     name: Literal["sharpness"] = "sharpness"
-    factor: Range = (0.1, 1.9)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range("factor", self.factor, 0, 10)
-        return self
+    factor: Annotated[Range, Within(0, 10)] = Field(
+        default=(0.1, 1.9),
+        description="Range of the factor; 0 is smooth, 1 no change, above 1 sharper.",
+    )
 
 
 class PosterizeSpec(Spec):
-    """Keep the highest `bits` bits of each level; a drawn number is rounded down."""
+    """Keep only the highest bits of each pixel value."""
 
     name: Literal["posterize"] = "posterize"
-    bits: Range = (4.0, 8.0)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range("bits", self.bits, 1, 8)
-        return self
+    bits: Annotated[Range, Within(1, 8)] = Field(
+        default=(4.0, 8.0),
+        description="Range of the number of bits; what is drawn is rounded down.",
+    )
 
 
 class SolarizeSpec(Spec):
-    """Invert the levels from `threshold` on."""
+    """Invert the pixel values from a threshold on."""
 
     name: Literal["solarize"] = "solarize"
-    threshold: Range = (0.0, 256.0)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range("threshold", self.threshold, 0, 256)
-        return self
+    threshold: Annotated[Range, Within(0, 256)] = Field(
+        default=(0.0, 256.0), description="Range of the threshold, of pixel values 0 to 255."
+    )
 
 
 class AutoContrastSpec(Spec):
-    """Stretch each channel to the whole range of levels."""
+    """Stretch each color channel to all values from 0 to 255."""
 
     name: Literal["autocontrast"] = "autocontrast"
 
 
 class EqualizeSpec(Spec):
-    """Give each channel an even histogram, as Pillow does."""
+    """Give each color channel an even histogram, as Pillow does."""
 
     name: Literal["equalize"] = "equalize"

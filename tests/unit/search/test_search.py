@@ -221,7 +221,7 @@ def test_a_trial_that_diverges_or_cannot_run_is_no_end_of_the_search(
     refused = [row for row in found.rows if row.state.startswith("refused: ")]
     assert 0 < len(refused) < 4
     assert all(row.point["training.schedule.base_lr"] > row.point[LR] for row in refused)  # type: ignore[operator]
-    assert "must not be over lr" in refused[0].state
+    assert "must not be above lr" in refused[0].state
 
 
 def test_two_processes_do_not_take_the_same_trial(
