@@ -18,11 +18,12 @@ from starlette.types import Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from thumbnet.challenge.context import Server, server_of
+from thumbnet.challenge.forms import FORM_BYTES
 from thumbnet.challenge.meter import Measured
 from thumbnet.challenge.rendering import STATIC
 from thumbnet.challenge.routes import admin, api, ops, pages
 from thumbnet.challenge.routes.answers import RefusalAnswer
-from thumbnet.challenge.security import FORM_BYTES, BodyGuard, Headers, LastCatch
+from thumbnet.challenge.security import BodyGuard, Headers, LastCatch
 from thumbnet.challenge.settings import Settings
 from thumbnet.challenge.snapshot import FRAGMENT_URL
 from thumbnet.challenge.store import Clock, Store, utc_now
@@ -37,6 +38,7 @@ REASONS = {
     405: "method",
     408: "too_slow",
     413: "too_large",
+    415: "media_type",
     422: "bad_request",
     500: "failed",
 }

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from thumbnet.challenge.forms import read_form
 from thumbnet.challenge.meter import Meter
 from thumbnet.challenge.rendering import environment
 from thumbnet.challenge.sessions import Sessions, Throttle, Ticket, Viewer
@@ -113,11 +114,7 @@ class Visit:
 
     async def form(self) -> dict[str, str | bytes]:
         """Read a form, and refuse it where it was not sent from our own page; a file is bytes."""
-        await self.request.body()  # whole and within its cap before a parser sees it
-        fields: dict[str, str | bytes] = {}
-        async with self.request.form(max_files=1, max_fields=10) as form:
-            for name, value in form.items():
-                fields[name] = value if isinstance(value, str) else await value.read()
+        fields = await read_form(self.request)
         if self.server.sessions.is_forged(self.request, self.ticket, fields):
             raise HTTPException(403, "The form is too old or came from elsewhere. Load it again.")
         return fields
@@ -130,7 +127,7 @@ class Visit:
             {
                 "challenge": snapshot.challenge,
                 "viewer": self.viewer,
-                "here": self.request.url.path,
+                "here": self.request.scope["path"],
                 "now": server.clock(),
                 **values,
             }

@@ -10,10 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from thumbnet.challenge.encoding import refusal_of
+from thumbnet.challenge.forms import FORM_BYTES
+
 LOG = logging.getLogger("thumbnet.challenge")
 
 DISCARD_BYTES, DISCARD_S = 4 * 2**20, 2.0
-FORM_BYTES = 16 * 1024  # a form without a file, or what multipart wraps around one
 POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -35,6 +37,14 @@ HEADERS = {
 TRANSPORT = {"Strict-Transport-Security": "max-age=31536000"}
 
 Fail = Callable[[Request, int, str], Response]
+
+
+class RefusedRequestError(Exception):
+    """A request that is refused before anything reads its body."""
+
+    def __init__(self, status: HTTPStatus, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class BodyTooLargeError(Exception):
@@ -89,6 +99,8 @@ class LastCatch:
 
         try:
             await self._app(scope, receive, watched)
+        except RefusedRequestError as error:
+            status, message = error.status, str(error)
         except BodyTooLargeError:
             status, message = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is too large"
         except BodyTooSlowError:
@@ -105,7 +117,7 @@ class LastCatch:
 
 
 class BodyGuard:
-    """Refuse a body over its cap before it is buffered, and one that comes too slowly."""
+    """Refuse a body over its cap or in another encoding unread, and one that comes too slowly."""
 
     def __init__(self, app: ASGIApp, caps: dict[str, int], idle_s: float, whole_s: float) -> None:
         self._app = app
@@ -116,11 +128,14 @@ class BodyGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request.
 
-        Raises: BodyTooLargeError, BodyTooSlowError
+        Raises: RefusedRequestError, BodyTooLargeError, BodyTooSlowError
         """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if refusal := refusal_of(scope):
+            await _discard(scope, receive)
+            raise RefusedRequestError(*refusal)
         cap = self._caps.get(scope["path"], FORM_BYTES)
         if _announced(scope) > cap:
             await _discard(scope, receive)
