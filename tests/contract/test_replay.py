@@ -3,17 +3,19 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.contract.driver import assert_same_end, interrupt, rows, saved_step, small
 
 from thumbnet.data.packed import PackedDataset
 from thumbnet.errors import CheckpointError, RecipeError
 from thumbnet.runs import RunFolder
+from thumbnet.training import job, session
 from thumbnet.training.control import is_trained, send
 from thumbnet.training.events import Event, Handled, Observer, Stepped
 from thumbnet.training.session import replay, resume, same_weights, train
@@ -155,6 +157,56 @@ def test_steps_left_out_for_want_of_time_are_left_out_again(
     assert_same_end(first.run, again.run)
 
 
+class Scripted:
+    """A stand-in for `ThreadTuner`: one thread before step 3, two before step 7."""
+
+    def __init__(self, threads: int, *_: object) -> None:
+        self.threads, self.num = threads, 0
+
+    def stepped(self, phase: int, seconds: float) -> int:
+        self.num += 1
+        self.threads = {3: 1, 7: 2}.get(self.num, self.threads)
+        return self.threads
+
+    def disturbed(self) -> None:
+        self.num += 1  # the last step of an epoch
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_other_threads_are_taken_again_by_resume_and_replay(
+    data: PackedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_threads: None
+) -> None:
+    monkeypatch.setattr(job, "ThreadTuner", Scripted)
+    used: list[int] = []
+
+    def count(event: Event) -> None:
+        if isinstance(event, Stepped):
+            used.append(torch.get_num_threads())
+
+    recipe = small(data, phases=PHASES, training__threads=None)
+    first = train(recipe, data, out=tmp_path / "run", observers=[count])
+    assert used[:3] == [used[0]] * 3
+    assert used[3:] == [1, 1, 1, 1, 2]
+    expected, used[:] = list(used), []
+    again = replay(first.run, data, out=tmp_path / "again", observers=[count])
+    assert used == expected
+    assert_same_end(first.run, again.run)
+
+    used.clear()
+    stop = [count, interrupt(Stepped, 5)]
+    half = train(recipe, data, out=tmp_path / "half", observers=stop)
+    monkeypatch.setattr(Scripted, "stepped", lambda self, *_: self.threads)
+    resume(half.run, data, observers=[count])
+    assert used[3:] == [1] * 5
+
+
 def test_a_run_begun_from_other_weights_is_repeated_from_them(
     data: PackedDataset, tmp_path: Path
 ) -> None:
@@ -165,6 +217,25 @@ def test_a_run_begun_from_other_weights_is_repeated_from_them(
     with pytest.raises(CheckpointError, match="which is gone or was changed since"):
         replay(first.run, data, out=tmp_path / "more")
     assert not (tmp_path / "more" / "recipe.yaml").exists()
+
+
+def test_a_command_sent_before_the_first_step_is_carried_out(
+    data: PackedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the moment on that `control` finds a process, none of its commands is lost."""
+    run = RunFolder(tmp_path / "run")
+
+    def fit(*given: Any) -> Any:
+        assert is_trained(run)
+        send(run, "stop", None, wait_s=0)
+        return job.fit(*given)
+
+    monkeypatch.setattr(session, "fit", fit)
+    assert train(small(data), data, out=run.path).reason == "stopped"
+    assert saved_step(run) == 0
+    assert resume(run, data).reason == "stopped"
+    monkeypatch.setattr(session, "fit", job.fit)
+    assert resume(run, data).reason == "finished"  # what an earlier process left is not heard
 
 
 def in_background(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
@@ -215,7 +286,7 @@ def test_an_answer_tells_when_it_was_done_or_why_not(data: PackedDataset, tmp_pa
     thread, results = in_background(partial(train, recipe, data, out=run.path, observers=[slow]))
     wait_for(run.state_file.exists)
     assert send(run, "lr", 0.01).startswith("done before step ")
-    with pytest.raises(RecipeError, match=r"epochs=0\.1 are over already"):
+    with pytest.raises(RecipeError, match=r"epochs=0\.1 is too few"):
         send(run, "epochs", 0.1)
     with pytest.raises(CheckpointError, match="is being trained by another process"):
         resume(run, data)

@@ -26,3 +26,8 @@ def format_duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def format_number(value: float) -> str:
+    """Return a number of epochs: `3`, `0.59`, `0.004`."""
+    return f"{round(value, 2):g}" if value >= 0.1 else f"{value:.1g}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thumbnet.cli.duration import parse_duration
-from thumbnet.cli.output import out
+from thumbnet.cli.output import err, out
 from thumbnet.cli.slurm import SlurmOption, read_slurm, submit_resume, submit_training
 
 if TYPE_CHECKING:
@@ -137,10 +137,24 @@ def end(result: Result) -> None:
         f"done in {result.wall_s:.0f} s{why.get(result.reason, '')}: best watched top-1 "
         f"{100 * result.best_top1:.2f} % after epoch {result.best_epoch}"
     )
-    if result.num_skipped:
-        out.print(
-            f"the machine was slower than foretold: {result.num_skipped} steps were left out to "
-            "keep to the time budget; `thumbnet replay` leaves out the same"
-        )
+    _report_slowness(result)
     out.print(f"run folder: {path}")
     out.print(f"judge it with: thumbnet evaluate {path}")
+
+
+def _report_slowness(result: Result) -> None:
+    """Say how many steps the machine was too slow for, loudly where they were most."""
+    from thumbnet.training.recorder import ON_A_SLOW_MACHINE
+
+    if 2 * result.num_trained < result.num_steps and result.reason in {"finished", "time_budget"}:
+        err.print(
+            f"[bold yellow]WARNING:[/] only {result.num_trained} of {result.num_steps} planned "
+            "steps were trained: the machine was slower than estimated, and the network learned "
+            f"less than it could. {ON_A_SLOW_MACHINE}"
+        )
+    elif result.num_skipped:
+        out.print(
+            f"The machine was slower than estimated: skipped {result.num_skipped:,} of "
+            f"{result.num_steps:,} steps to stay within the time budget. `thumbnet replay` skips "
+            "the same"
+        )

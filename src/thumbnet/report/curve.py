@@ -16,7 +16,11 @@ def curve_of(folder: RunFolder, title: str) -> Curve:
     """
     recipe = folder.recipe()
     published = recipe.published
-    acts = [(act.step, str(act)) for act in read_acts(folder.events_file) if act.kind != "skip"]
+    acts = [
+        (act.step, str(act))
+        for act in read_acts(folder.events_file)
+        if act.kind not in {"skip", "threads"}
+    ]
     curve = replace(read_curve(title, folder.results_file, acts), planned=float(recipe.num_epochs))
     if published is None:
         return curve

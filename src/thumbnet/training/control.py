@@ -100,8 +100,10 @@ def _after(run: RunFolder, offset: int) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def sole(run: RunFolder) -> Iterator[None]:
+def sole(run: RunFolder) -> Iterator[Inbox]:
     """Hold a run for as long as it is trained; the system lets go of it when the process dies.
+
+    The inbox takes every command that is sent from then on, also those sent before the first step.
 
     Raises: CheckpointError where another process trains it
     """
@@ -111,7 +113,7 @@ def sole(run: RunFolder) -> Iterator[None]:
                 f"{run.name} is being trained by another process; "
                 f"`thumbnet control {run.name} stop` ends that"
             )
-        yield
+        yield Inbox(run)
 
 
 @contextmanager

@@ -46,6 +46,10 @@ class Engine:
         finally:
             torch.set_num_threads(before)
 
+    def use_threads(self, num: int) -> None:
+        """Use another number of threads inside `threads`, from the next operation on."""
+        torch.set_num_threads(num)
+
     def place(self, model: nn.Module) -> nn.Module:
         """Move a network to the device, in the memory format picked."""
         model.to(self.device)

@@ -60,13 +60,22 @@ class Saved:
 
 @dataclass(frozen=True)
 class Handled:
-    """A hand, or the pace, acted before step `step`, or was refused; see `Intervention`."""
+    """An intervention took effect before step `step`, or was refused; see `Intervention`."""
 
     step: int
     kind: str
     value: float | str | None
     refused: str | None = None
     ident: str | None = None
+
+
+@dataclass(frozen=True)
+class Slow:
+    """The machine is so slow that only a `share` of the `num_steps` planned can be trained."""
+
+    step: int
+    num_steps: int
+    share: float
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ class Ended:
     num_skipped: int = 0
 
 
-Event = Started | Stepped | Watched | EpochEnded | Saved | Handled | Ended
+Event = Started | Stepped | Watched | EpochEnded | Saved | Handled | Slow | Ended
 
 
 class Observer(Protocol):

@@ -12,12 +12,15 @@ from thumbnet.training.phases import Plan
 
 MAX_LR = 100.0
 SCRIPTED = {"lr", "epochs", "note"}  # what a resumed run does again that a crash had undone
-KINDS = (*sorted(SCRIPTED), "stop", "pause", "continue", "skip")
 
 
 @dataclass(frozen=True)
 class Intervention:
-    """One act, before step `step`. `lr` with None is the schedule's again; `skip` is the pace's."""
+    """One change of a running job, before step `step`.
+
+    `lr` with None is the schedule's again. A person asks for lr, epochs, note, stop, pause and
+    continue; `skip` and `threads` are issued by `Adaptation`.
+    """
 
     step: int
     kind: str
@@ -122,6 +125,7 @@ class Hand:
     def __init__(self, recipe: RecipeSpec, plan: Plan, acts: Iterable[Intervention] = ()) -> None:
         self.recipe, self.plan = recipe, plan
         self.lr: float | None = None
+        self.threads: int | None = None
         for act in acts:
             self.apply(act)
 
@@ -132,6 +136,8 @@ class Hand:
         """
         if act.kind == "lr":
             self.lr = None if act.value is None else float(act.value)
+        elif act.kind == "threads":
+            self.threads = int(act.value or 1)
         elif act.kind == "epochs":
             assert act.value is not None
             self.plan = self.plan.with_epochs(float(act.value), act.step)

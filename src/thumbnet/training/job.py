@@ -24,18 +24,22 @@ from thumbnet.evaluation.predict import batch_for
 from thumbnet.model_folder import TrainedModel, write_config
 from thumbnet.recipe import RecipeSpec
 from thumbnet.runs import RunFolder
+from thumbnet.training.adaptation import Adaptation
+from thumbnet.training.contention import Contention
+from thumbnet.training.control import Inbox
 from thumbnet.training.engine import Engine, Picks, find_device
 from thumbnet.training.events import Observer, Started
 from thumbnet.training.feed import Feed
 from thumbnet.training.forecast import Forecast
 from thumbnet.training.hand import SCRIPTED, Hand, Intervention, Replay, read_acts
 from thumbnet.training.measure import Measured
-from thumbnet.training.pace import Pace
 from thumbnet.training.phases import Plan
 from thumbnet.training.ranks import ALONE, Ranks
 from thumbnet.training.recorder import Recorder
 from thumbnet.training.results import Result
 from thumbnet.training.state import TrainState, fill_state
+from thumbnet.training.thread_tuner import ThreadTuner
+from thumbnet.training.time_budget import TimeBudget
 from thumbnet.training.trainer import Trainer
 from thumbnet.training.world import judged_by
 from thumbnet.version import __version__
@@ -52,6 +56,7 @@ class Job:
     engine: Engine
     forecast: Forecast
     ranks: Ranks = ALONE
+    measured_busy: bool = False  # whether the engine's picks were made on a busy machine
 
 
 def reopen(
@@ -73,7 +78,8 @@ def reopen(
     protocol = apply_protocol(dataset, recipe.data.protocol)
     try:
         picks = Picks(**env["engine"]["picks"])
-        forecast = Forecast(**env["forecast"])
+        forecast = Forecast(**{**env["forecast"], "step_s": tuple(env["forecast"]["step_s"])})
+        busy = bool(env["engine"].get("busy", False))
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{folder.env_file} is damaged: {error!r}") from None
     try:
@@ -94,7 +100,7 @@ def reopen(
     state = new_state(recipe, model, engine, plan, phase, ranks)
     if saved:
         fill_state(state, tensors, meta, folder.state_file)
-    return Job(folder, plan, dataset, state, engine, forecast, ranks)
+    return Job(folder, plan, dataset, state, engine, forecast, ranks, busy)
 
 
 def open_data(data: PackedDataset | str | Path | None, ranks: Ranks) -> PackedDataset:
@@ -131,7 +137,9 @@ def new_state(
     return state
 
 
-def fit(job: Job, observers: Sequence[Observer], replay: Replay | None = None) -> Result:
+def fit(
+    job: Job, observers: Sequence[Observer], inbox: Inbox, replay: Replay | None = None
+) -> Result:
     """Write the model folders' configuration, then train to the end."""
     run, dataset, state, engine = job.run, job.dataset, job.state, job.engine
     recipe, ranks = job.plan.recipe, job.ranks
@@ -167,11 +175,26 @@ def fit(job: Job, observers: Sequence[Observer], replay: Replay | None = None) -
     at_once = batch_for(engine.device, preprocess.input_size)
     own = watched.cut(judged_by(num_watched, at_once, world))
     judge = Judge(dataset, own, preprocess, engine.device, ranks.total)
-    budget_s = None if replay else recipe.training.time_budget_s
-    pace = Pace(job.plan, job.forecast, budget_s) if budget_s is not None else None
-    trainer = Trainer(run, hand, state, engine, feed, judge, watchers, pace, coming, replay, ranks)
+    adaptation = None if replay else _adaptation(job, hand)
+    trainer = Trainer(
+        run, hand, state, engine, feed, judge, inbox, watchers, adaptation, coming, replay, ranks
+    )
     with engine.threads(), ranks.together(run.name):
+        if hand.threads is not None:
+            engine.use_threads(hand.threads)
         return trainer.fit()
+
+
+def _adaptation(job: Job, hand: Hand) -> Adaptation:
+    """Return what reacts to a slow machine: threads on one CPU process, steps under a budget."""
+    training, picks = job.plan.recipe.training, job.engine.picks
+    budget = None if training.time_budget_s is None else TimeBudget(training.time_budget_s)
+    tuner, most = None, max(picks.threads, torch.get_num_threads())
+    if picks.device == "cpu" and training.threads is None and job.ranks.world.size == 1 < most:
+        threads = hand.threads or picks.threads
+        step_s = job.forecast.step_s
+        tuner = ThreadTuner(threads, most, step_s, Contention().found, job.measured_busy)
+    return Adaptation(job.forecast, budget, tuner)
 
 
 def _acts(
@@ -181,7 +204,7 @@ def _acts(
     acts = read_acts(run.events_file) if replay is None else replay.acts
     if replay is not None and not run.events_file.is_file():
         return [], [act for act in acts if act.kind not in {"pause", "continue"}]
-    kinds = SCRIPTED if replay is None else {*SCRIPTED, "stop", "skip"}
+    kinds = SCRIPTED if replay is None else {*SCRIPTED, "stop", "skip", "threads"}
     done = [act for act in acts if act.step <= step]
     return done, [act for act in acts if act.step > step and act.kind in kinds]
 

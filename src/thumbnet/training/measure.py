@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from thumbnet.evaluation.predict import batch_for, in_fp32
 from thumbnet.recipe import TrainingSpec
+from thumbnet.training.contention import Contention
 from thumbnet.training.engine import Engine, Picks
 from thumbnet.training.passes import WARM_UPS
 
@@ -20,9 +21,10 @@ PICK_S = 0.06  # the most that timing a candidate once takes, where two steps ta
 SMALL_STEP_S = 0.02  # above it more threads are always faster
 COMPARED_S = 0.045  # a step this long is mostly arithmetic,
 COMPARED_BATCH = 16  # and not all weights
-FORECAST_S = 0.15  # a step as long as this foretells a longer one
+FORECAST_S = 0.15  # a step as long as this predicts a longer one
 MAX_REPEATS = 20
 MARGIN = 0.9  # a candidate must need less than this share of the simpler one's time
+STALE = 1.5  # a step this many times as long as it was makes a cached measurement doubtful
 
 OptimizerOf = Callable[[nn.Module], Optimizer]
 
@@ -32,13 +34,18 @@ class Measured:
     """Picks with their cost.
 
     `step_s` are seconds a step of each phase, `judge_image_s` seconds of judging one image, and
-    `activation_bytes` what the largest step keeps for its backward pass.
+    `activation_bytes` what the largest step keeps for its backward pass. `probe` is the batch
+    (B, C, H, W) by which the picks were compared, `probe_s` its time; `busy` tells whether other
+    processes competed for the processor meanwhile.
     """
 
     picks: Picks
     step_s: tuple[float, ...]
     judge_image_s: float
     activation_bytes: int
+    probe: tuple[int, ...] = ()
+    probe_s: float = 0.0
+    busy: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -53,20 +60,22 @@ def measure(
     device: str,
     optimizer_of: OptimizerOf | None = None,
 ) -> Measured:
-    """Time real steps of a copy of the network, pick what is fastest, and foretell each phase.
+    """Time real steps of a copy of the network, pick what is fastest, and estimate each phase.
 
     Args: shapes are each phase's batches (B, C, H, W); judged_size is in px; optimizer_of makes
-        the optimizer whose step is foretold, else that of SGD.
+        the optimizer whose step is estimated, else that of SGD.
     """
     model = deepcopy(model)  # probing moves weights and norms' statistics
+    contention, busy = Contention(), False
     best = _simplest(training, device)
     largest = max(shapes, key=lambda shape: shape[-1])
     batch = _probe_batch(model, best, largest)
     probe = (batch, *largest[1:])
     best_s = _time_steps(model, best, probe, PICK_S)
     for change in _changes(training, best):
-        if "threads" in change and best_s > SMALL_STEP_S:
-            continue
+        busy = contention.found() or busy
+        if "threads" in change and best_s > SMALL_STEP_S and not busy:
+            continue  # on a quiet machine more threads are always faster
         other = replace(best, **change)
         step_s = _time_steps(model, other, probe, PICK_S)
         if step_s < MARGIN * best_s:  # the loser is timed twice: something may have disturbed it
@@ -81,12 +90,27 @@ def measure(
     at_once = batch_for(torch.device(device), judged_size) if on_cuda else min(64, batch)
     judging = (at_once, shapes[0][1], judged_size, judged_size)
     return Measured(
-        # Compiled steps are foretold as they run uncompiled: compiling takes long.
+        # Compiled steps are estimated as they run uncompiled: compiling takes long.
         picks=replace(best, step="compiled") if training.step == "compiled" else best,
         step_s=tuple(steps[shape] for shape in shapes),
         judge_image_s=_time_judging(model, best, judging) / judging[0],
         activation_bytes=max(_activation_bytes(model, shape) for shape in dict.fromkeys(shapes)),
+        probe=probe,
+        probe_s=best_s,
+        busy=contention.found() or busy,
     )
+
+
+def is_stale(model: nn.Module, measured: Measured) -> bool:
+    """Tell whether other processes now make a step much slower than it was measured.
+
+    Only a CPU is checked, by two or three steps of a copy of the network.
+    """
+    if measured.picks.device != "cpu" or not measured.probe:
+        return False
+    contention, picks = Contention(), replace(measured.picks, step="eager")
+    step_s = _time_steps(deepcopy(model), picks, measured.probe, PICK_S)
+    return step_s > STALE * measured.probe_s and contention.found()
 
 
 def _plain_sgd(model: nn.Module) -> Optimizer:
@@ -176,7 +200,7 @@ def _time_update(model: nn.Module, picks: Picks, optimizer_of: OptimizerOf) -> f
 def _time_steps(
     model: nn.Module,
     picks: Picks,
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, ...],
     budget_s: float,
 ) -> float:
     """Return the least time of forward and backward in seconds.

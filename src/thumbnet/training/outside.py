@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from time import monotonic, sleep
 
-from thumbnet.runs import RunFolder
 from thumbnet.training.control import POLL_S, Command, Inbox
 from thumbnet.training.interrupt import StopSignal
 from thumbnet.training.ranks import Ranks
@@ -24,9 +23,9 @@ class Outside(StopSignal):
     Units: wall_s are seconds of training so far
     """
 
-    def __init__(self, run: RunFolder, ranks: Ranks, wall_s: float) -> None:
+    def __init__(self, inbox: Inbox, ranks: Ranks, wall_s: float) -> None:
         super().__init__()
-        self._ranks, self._inbox = ranks, Inbox(run)
+        self._ranks, self._inbox = ranks, inbox
         self._started = monotonic() - wall_s
 
     def wall_s(self) -> float:

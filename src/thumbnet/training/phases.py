@@ -169,13 +169,23 @@ class Plan:
         inside = max(0, step - last.first_step)
         if num_steps <= inside:
             least = last.first_epoch + (inside + 1) / last.steps_per_epoch
-            raise RecipeError(f"epochs={epochs:g} are over already; give more than {least:.2f}")
+            raise RecipeError(
+                f"epochs={epochs:g} is too few: {self._done(inside)}; give more than {least:.2f}"
+            )
         knots = [knot for knot in last.knots if knot[0] < inside]
         if inside or not knots:
             knots.append((inside, last.fraction(inside)))
         end = last.knots[-1][1]
         phase = replace(last, num_steps=num_steps, knots=(*knots, (num_steps, end)))
         return Plan(self.recipe, self.num_images, (*self.phases[:-1], phase))
+
+    def _done(self, inside: int) -> str:
+        """Say which epochs cannot be taken back after `inside` steps of the last phase."""
+        last, num = self.phases[-1], len(self.phases)
+        if inside or num == 1:
+            return f"{last.first_epoch + inside / last.steps_per_epoch:.2f} are trained already"
+        earlier = "phase 1 takes" if num == 2 else f"phases 1 to {num - 1} take"
+        return f"{earlier} {last.first_epoch} epochs and only the last phase can change"
 
 
 def _phase_plans(recipe: RecipeSpec, num_images: int) -> tuple[PhasePlan, ...]:

@@ -19,16 +19,18 @@ from thumbnet.data.cache import cache_dir
 from thumbnet.errors import CheckpointError, RecipeError
 from thumbnet.recipe import RecipeSpec, TrainingSpec
 from thumbnet.training.engine import Picks
-from thumbnet.training.measure import Measured, measure
+from thumbnet.training.measure import Measured, is_stale, measure
 from thumbnet.training.phases import Plan
 
-VERSION = 6  # of how picks are measured
+VERSION = 7  # of how picks are measured
 
 
 def measured_picks(
     recipe: RecipeSpec, plan: Plan, model: nn.Module, device: str, num_ranks: int = 1
 ) -> Measured:
     """Return the engine's picks for a plan: from the cache, or measured now and put there.
+
+    On a busy machine what the cache holds is measured anew, and the result is not kept.
 
     Args: num_ranks: how many share a batch; what is measured is the step of one
     Raises: RecipeError for a way of running steps that the device, or several ranks, cannot take
@@ -43,7 +45,7 @@ def measured_picks(
     key = _key([VERSION, recipe.model.model_dump(), optimizer, shapes, device, _machine(), forced])
     path = cache_dir() / "engine" / f"{key}.json"
     cached = _read(path)
-    if cached is not None:
+    if cached is not None and not is_stale(model, cached):
         return cached
 
     def optimizer_of(copy: nn.Module) -> Optimizer:
@@ -51,6 +53,8 @@ def measured_picks(
 
     size = recipe.preprocess.input_size
     measured = measure(model, training, shapes, size, device, optimizer_of)
+    if measured.busy:
+        return measured
     try:
         write_atomic(path, json.dumps(asdict(measured)))
     except CheckpointError:
@@ -98,6 +102,7 @@ def _read(path: Path) -> Measured | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         data["picks"] = Picks(**data["picks"])
-        return Measured(**{**data, "step_s": tuple(data["step_s"])})
+        data |= {key: tuple(data[key]) for key in ("step_s", "probe")}
+        return Measured(**data)
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -8,8 +8,13 @@ from typing import Any
 
 from thumbnet.errors import CheckpointError
 from thumbnet.runs import RunFolder
-from thumbnet.training.events import Ended, EpochEnded, Event, Handled, Saved, Started
+from thumbnet.training.events import Ended, EpochEnded, Event, Handled, Saved, Slow, Started
 from thumbnet.training.hand import Intervention
+
+ON_A_SLOW_MACHINE = (
+    "Close other programs, give more time (--time-budget), or use fewer threads "
+    "(--set training.threads=1)"
+)
 
 
 class Recorder:
@@ -45,6 +50,8 @@ class Recorder:
             del fields["ident"]
             line = describe_act(event) if event.kind != "skip" else None
             self._write("hand", fields, line)
+        elif isinstance(event, Slow):
+            self._write("slow", asdict(event), describe_slow(event))
         elif isinstance(event, Ended):
             fields = asdict(event)
             self._write("ended", fields, f"{event.reason} at step {event.step}")
@@ -78,6 +85,14 @@ def describe_act(event: Handled) -> str:
     """Return what a hand did as one line for people."""
     act = Intervention(event.step, event.kind, event.value)
     return f"step {event.step}: {act}" + (f" refused: {event.refused}" if event.refused else "")
+
+
+def describe_slow(event: Slow) -> str:
+    """Return what a slow machine means for the run, and what to do."""
+    return (
+        f"this machine is slower than estimated: about {100 * event.share:.0f} % of the "
+        f"{event.num_steps} planned steps will be trained. {ON_A_SLOW_MACHINE}"
+    )
 
 
 def describe_row(row: dict[str, Any]) -> str:

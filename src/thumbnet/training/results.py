@@ -18,7 +18,11 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended. `reason`: finished, early_stop, time_budget or interrupted."""
+    """How a run ended.
+
+    `reason`: finished, early_stop, time_budget, stopped or interrupted. Of `num_steps` planned
+    steps, `num_skipped` were left out to stay within a time budget and `num_trained` were trained.
+    """
 
     run: RunFolder
     reason: str
@@ -27,6 +31,8 @@ class Result:
     rows: tuple[dict[str, Any], ...]
     wall_s: float
     num_skipped: int
+    num_steps: int
+    num_trained: int
 
 
 def make_row(

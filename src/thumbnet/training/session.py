@@ -17,7 +17,7 @@ from thumbnet.recipe import RecipeSpec
 from thumbnet.recipes.parse import with_overrides
 from thumbnet.runs import RunFolder, find_run, new_run
 from thumbnet.training.begin import begin, begin_again, digest
-from thumbnet.training.control import is_trained, sole
+from thumbnet.training.control import Inbox, is_trained, sole
 from thumbnet.training.distributed import join
 from thumbnet.training.engine import Engine
 from thumbnet.training.events import Observer
@@ -80,8 +80,9 @@ def train(
     env = environment(measured, ranks.world.size)
     env |= {"forecast": asdict(forecast), "begun_from": begun}
     run = ranks.told(lambda: _new_run(out, recipe, env, state))
-    with _held(run, ranks):
-        return fit(Job(run, plan, dataset, state, engine, forecast, ranks), observers)
+    with _held(run, ranks) as inbox:
+        job = Job(run, plan, dataset, state, engine, forecast, ranks, measured.busy)
+        return fit(job, observers, inbox)
 
 
 def resume(
@@ -98,9 +99,9 @@ def resume(
     ranks = join()
     folder = ranks.told(lambda: run if isinstance(run, RunFolder) else find_run(run))
     replay = ranks.told(folder.env).get("replay")
-    with _held(folder, ranks):
+    with _held(folder, ranks) as inbox:
         job = reopen(folder, data, ranks=ranks)
-        return fit(job, observers, Replay.from_dict(replay) if replay else None)
+        return fit(job, observers, inbox, Replay.from_dict(replay) if replay else None)
 
 
 def replay(
@@ -138,8 +139,8 @@ def replay(
         begin_again(job.state.model, job.plan.recipe, job.dataset, begun)
         save_state(job.state, copy.state_file, {"recipe_sha256": job.plan.recipe.sha256()})
     copy.write_setup(source.recipe(), {**env, "replay": script.to_dict(), "replay_of": source.name})
-    with sole(copy):
-        return fit(replace(job, run=copy), observers, script)
+    with sole(copy) as inbox:
+        return fit(replace(job, run=copy), observers, inbox, script)
 
 
 def same_weights(one: RunFolder, other: RunFolder) -> bool:
@@ -160,8 +161,8 @@ def _new_run(
     return run
 
 
-def _held(run: RunFolder, ranks: Ranks) -> AbstractContextManager[None]:
-    return sole(run) if ranks.is_first else nullcontext()
+def _held(run: RunFolder, ranks: Ranks) -> AbstractContextManager[Inbox]:
+    return sole(run) if ranks.is_first else nullcontext(Inbox(run))
 
 
 def adjusted(

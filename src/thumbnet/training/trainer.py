@@ -15,7 +15,8 @@ from thumbnet.model_folder import WEIGHTS
 from thumbnet.optim.schedules import Plateau
 from thumbnet.recipe import PlateauSpec
 from thumbnet.runs import RunFolder
-from thumbnet.training.control import Command
+from thumbnet.training.adaptation import Adaptation
+from thumbnet.training.control import Command, Inbox
 from thumbnet.training.engine import Engine
 from thumbnet.training.events import (
     Ended,
@@ -24,6 +25,7 @@ from thumbnet.training.events import (
     Handled,
     Observer,
     Saved,
+    Slow,
     Stepped,
     Watched,
 )
@@ -32,7 +34,6 @@ from thumbnet.training.freezer import Freezer
 from thumbnet.training.hand import Hand, Intervention, Replay
 from thumbnet.training.keeper import Keeper
 from thumbnet.training.outside import Outside
-from thumbnet.training.pace import Pace
 from thumbnet.training.phases import StepPlan
 from thumbnet.training.ranks import ALONE, Ranks
 from thumbnet.training.results import Result, make_row
@@ -58,21 +59,23 @@ class Trainer:
         engine: Engine,
         feed: Feed,
         judge: Judge,
+        inbox: Inbox,
         observers: Sequence[Observer] = (),
-        pace: Pace | None = None,
+        adaptation: Adaptation | None = None,
         coming: Sequence[Intervention] = (),
         replay: Replay | None = None,
         ranks: Ranks = ALONE,
     ) -> None:
-        self.pace = pace
+        self.adaptation = adaptation
         self.run, self.hand, self.state, self.engine = run, hand, state, engine
         self.feed, self.judge, self.observers = feed, judge, observers
         self.coming, self.replay = list(coming), replay
         self.ranks, self.recipe = ranks, hand.recipe
-        self.outside = Outside(run, ranks, state.wall_s)
+        self.outside = Outside(inbox, ranks, state.wall_s)
         self.keeper = Keeper(run, self.recipe.sha256(), writes=ranks.is_first)
         self.freezer = Freezer()
-        self._stopped = self._paused = False
+        self._stopped = self._paused = self._saved = False
+        self._began_s = 0.0
         self._looked = monotonic()
 
     def fit(self) -> Result:
@@ -84,7 +87,7 @@ class Trainer:
         with self.outside:
             self._heed_news()
             while (reason := self._reason_to_end()) is None:
-                self._keep_pace()
+                self._adapt()
                 at = self._enter(self.hand.plan.at(self.state.step))
                 seed_step(seed, at.step, self.engine.device, self.ranks.world.rank)
                 images, labels, mix = self.feed.batch(at)
@@ -99,6 +102,7 @@ class Trainer:
                 elif self.keeper.is_due():
                     self._save()
                 self._heed_news()
+                self._learn(at)
             if reason == "interrupted" and not self._at_epoch_end():
                 self._save()
         return self._end(reason)
@@ -158,6 +162,8 @@ class Trainer:
         self._tell(Handled(act.step, act.kind, act.value, refused, ident))
         if refused is None and act.kind == "skip":
             self._skip_to(int(act.value or 0))
+        elif refused is None and act.kind == "threads":
+            self.engine.use_threads(int(act.value or 1))
         elif act.kind == "stop":
             self._cut()
             self._stopped = self.replay is None
@@ -166,12 +172,29 @@ class Trainer:
             if self._paused:
                 self._save()
 
-    def _keep_pace(self) -> None:
-        """Under a time budget, leave out the steps there is no time for."""
-        if self.pace is not None:
-            due = self.pace.due(self.state.step, self.news.wall_s)
-            if due > self.state.step:
-                self._act(Intervention(self.state.step, "skip", due), None)
+    def _adapt(self) -> None:
+        """Change what a machine slower than estimated makes necessary."""
+        self._began_s, self._saved = self.news.wall_s, False
+        if self.adaptation is None:
+            return
+        plan = self.hand.plan
+        for change in self.adaptation.due(plan, self.state.step, self.news.wall_s):
+            self._act(change, None)
+        share = self.adaptation.too_slow(plan, self.state.step, self.state.num_skipped)
+        if share is not None:
+            self._tell(Slow(self.state.step, plan.num_steps, share))
+
+    def _learn(self, at: StepPlan) -> None:
+        """Measure the step that was done, by the clock that all ranks share."""
+        if self.adaptation is None:
+            return
+        seconds = self.news.wall_s - self._began_s
+        if at.ends_epoch:
+            self.adaptation.evaluated(seconds)
+        elif self._saved:
+            self.adaptation.disturbed()
+        else:
+            self.adaptation.stepped(at.phase, seconds)
 
     def _skip_to(self, step: int) -> None:
         self.state.num_skipped += step - self.state.step
@@ -265,6 +288,7 @@ class Trainer:
         self._check_weights()
         self.state.wall_s = self.outside.wall_s()
         self.keeper.save(self.state)
+        self._saved = True
         self._tell(Saved(self.state.step))
 
     def _end(self, reason: str) -> Result:
@@ -278,6 +302,8 @@ class Trainer:
             tuple(state.rows),
             self.outside.wall_s(),
             state.num_skipped,
+            self.hand.plan.num_steps,
+            state.step - state.num_skipped,
         )
 
     def _ended(self, reason: str) -> Ended:

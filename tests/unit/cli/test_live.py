@@ -12,7 +12,17 @@ from thumbnet.cli.live import LiveTraining
 from thumbnet.evaluation.evaluate import Scores
 from thumbnet.recipe import ModelSpec, PhaseSpec, RecipeSpec, TrainingSpec
 from thumbnet.training.engine import Picks
-from thumbnet.training.events import Ended, EpochEnded, Event, Saved, Started, Stepped, Watched
+from thumbnet.training.events import (
+    Ended,
+    EpochEnded,
+    Event,
+    Handled,
+    Saved,
+    Slow,
+    Started,
+    Stepped,
+    Watched,
+)
 from thumbnet.training.forecast import Forecast
 from thumbnet.training.phases import Plan
 
@@ -70,7 +80,7 @@ def run(watch: LiveTraining, clock: Clock, first: int = 0, step_s: float = 1.0) 
         at = PLAN.at(step)
         clock.now += FORECAST.step_s[at.phase] * step_s
         watch(Stepped(at, 1.5 if step % 2 else None))
-        left.append(watch._clock.left(step + 1))
+        left.append(watch._left_s(step + 1))
         if at.ends_epoch:
             clock.now += FORECAST.watch_s * step_s
             watch(Watched(20, 20))
@@ -113,7 +123,7 @@ def test_the_time_left_learns_the_real_pace(
 ) -> None:
     with LiveTraining() as watch:
         watch(started())
-        assert watch._clock.left(0) == pytest.approx(FORECAST.total_s)
+        assert watch._left_s(0) == pytest.approx(FORECAST.total_s)
         begun = clock.now
         left = run(watch, clock, step_s=step_s)
     assert left[-1] == 0
@@ -132,7 +142,7 @@ def test_a_slow_first_step_says_nothing_of_the_rest(screen: io.StringIO, clock: 
         for step in (1, 2):
             clock.now += 100
             watch(Stepped(PLAN.at(step), None))
-        assert watch._clock.left(3) == pytest.approx(FORECAST.total_s, rel=0.1)
+        assert watch._left_s(3) == pytest.approx(FORECAST.total_s, rel=0.1)
 
 
 def test_a_slow_judging_is_half_believed(screen: io.StringIO, clock: Clock) -> None:
@@ -143,7 +153,7 @@ def test_a_slow_judging_is_half_believed(screen: io.StringIO, clock: Clock) -> N
             watch(Stepped(PLAN.at(step), None))
         clock.now += 25  # instead of 5
         watch(EpochEnded(ROW, Scores(0, 0, 0, 20), is_best=True))
-        assert watch._clock.left(10) == pytest.approx(10 * 2 + 10 * 6 + 2 * 15)
+        assert watch._left_s(10) == pytest.approx(10 * 2 + 10 * 6 + 2 * 15)
 
 
 def test_a_resumed_run_counts_from_where_it_stands(screen: io.StringIO, clock: Clock) -> None:
@@ -175,7 +185,7 @@ def test_a_terminal_gets_a_bar_that_leaves_only_the_lines(
         assert (bar.tasks[0].completed, bar.tasks[0].total) == (5, 30)
         run(watch, clock, first=5)
         assert bar.tasks[0].completed == 30
-        assert bar.tasks[0].description == "epoch 3/3"
+        assert bar.tasks[0].description == "phase 2/2 epoch 1/1"
         watch(events[1])
         assert bar.tasks[0].fields["note"] == "interrupted"
     assert bar.live.is_started is False
@@ -192,7 +202,7 @@ def test_the_bar_shows_loss_judging_and_time_left(screen: io.StringIO, clock: Cl
         clock.now += 2
         watch(Stepped(PLAN.at(0), 1.23456))
         assert task.fields["note"] == "loss 1.235  1 min 53 s left"
-        assert task.description == "epoch 1/3"
+        assert task.description == "phase 1/2 epoch 1/2"
         clock.now += 0.1
         watch(Stepped(PLAN.at(1), 1.0))  # too soon to draw again
         assert task.completed == 1
@@ -208,3 +218,34 @@ def test_an_error_takes_the_bar_away(screen: io.StringIO, clock: Clock) -> None:
         watch(started().nonsense)  # type: ignore[attr-defined]
     assert watch._bar is not None
     assert watch._bar.live.is_started is False
+
+
+def test_a_time_budget_bounds_the_time_left(screen: io.StringIO, clock: Clock) -> None:
+    training = PLAN.recipe.training.model_copy(update={"time_budget_s": 60.0})
+    plan = Plan(PLAN.recipe.model_copy(update={"training": training}), 100)
+    with LiveTraining() as watch:
+        watch(Started("my-run", plan, FORECAST, 0, PICKS, num_watched=20))
+        assert "about 1 min 00 s in all" in screen.getvalue()
+        clock.now += 59
+        assert watch._left_s(1) == pytest.approx(1)
+        clock.now += 2
+        assert watch._left_s(1) == 0
+
+
+def test_a_slow_machine_is_a_warning_that_says_what_to_do(
+    screen: io.StringIO, clock: Clock
+) -> None:
+    with LiveTraining() as watch:
+        watch(started())
+        screen.truncate(0), screen.seek(0)
+        watch(Handled(7, "threads", 1))
+        watch(Handled(8, "threads", 4))
+        watch(Handled(9, "skip", 11))
+        watch(Slow(9, 380, 0.4))
+    assert screen.getvalue().splitlines() == [
+        "step 7: going on with 1 thread, which is faster now",
+        "step 8: going on with 4 threads, which is faster now",
+        "WARNING: this machine is slower than estimated: about 40 % of the 380 planned steps will "
+        "be trained. Close other programs, give more time (--time-budget), or use fewer threads "
+        "(--set training.threads=1)",
+    ]

@@ -100,6 +100,6 @@ def test_the_last_word_counts() -> None:
     assert (changed.lr, changed.plan.num_steps) == (0.2, 60)
     changed.apply(Intervention(4, "lr"))
     assert changed.lr is None
-    with pytest.raises(RecipeError, match="over already"):
+    with pytest.raises(RecipeError, match="is too few"):
         changed.apply(Intervention(35, "epochs", 3.0))
     assert changed.plan.num_steps == 60

@@ -32,11 +32,18 @@ class Meter:
 
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
+        self.busy = False
 
     def __call__(self, *given: object) -> Measured:
         self.calls.append(given)
         chosen = Picks("cpu", "bf16", "channels_last", len(self.calls))
-        return Measured(chosen, step_s=(0.25, 0.5), judge_image_s=0.125, activation_bytes=99)
+        return Measured(
+            chosen,
+            step_s=(0.25, 0.5),
+            judge_image_s=0.125,
+            activation_bytes=99,
+            busy=self.busy,
+        )
 
 
 @pytest.fixture
@@ -212,6 +219,7 @@ def test_a_real_recipe_is_measured_and_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("THUMBNET_CACHE", str(tmp_path))
+    monkeypatch.setattr(measure_module.Contention, "found", lambda _: False)
     spec = load_recipe("vonmartens2019/lenet5", {"training.precision": "fp32"})
     spec = spec.model_copy(update={"training": spec.training.model_copy(update={"threads": 1})})
     model = create_model("lenet5", 5, in_channels=1)
@@ -221,3 +229,46 @@ def test_a_real_recipe_is_measured_and_kept(
     assert first.picks.precision == "fp32"
     assert first.picks.threads == 1
     assert min(first.step_s) > 0
+
+
+def test_on_a_busy_machine_picks_are_measured_anew_and_not_kept(
+    meter: Meter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = pick()
+    monkeypatch.setattr(picks, "is_stale", lambda *_: True)
+    monkeypatch.setattr(meter, "busy", True)
+    assert pick().picks.threads == 2
+    assert pick().picks.threads == 3
+    monkeypatch.setattr(picks, "is_stale", lambda *_: False)
+    assert pick() == kept
+
+
+@pytest.mark.parametrize(
+    ("step_s", "busy", "stale"),
+    [(0.1, True, False), (0.2, True, True), (0.2, False, False)],
+)
+def test_only_a_slow_step_on_a_busy_machine_makes_a_measurement_stale(
+    monkeypatch: pytest.MonkeyPatch, step_s: float, busy: bool, stale: bool
+) -> None:
+    monkeypatch.setattr(measure_module, "_time_steps", lambda *_: step_s)
+    monkeypatch.setattr(measure_module.Contention, "found", lambda _: busy)
+    chosen = Picks("cpu", "bf16", "channels_last", 2)
+    measured = Measured(chosen, (0.25,), 0.125, 99, probe=(4, 3, 8, 8), probe_s=0.1)
+    assert measure_module.is_stale(MODEL, measured) is stale
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_one_thread_is_tried_for_large_networks_on_a_busy_machine_only(
+    monkeypatch: pytest.MonkeyPatch, busy: bool
+) -> None:
+    times = {1: 0.3, 2: 0.9}
+    monkeypatch.setattr(measure_module, "_time_steps", lambda _, picks, *__: times[picks.threads])
+    monkeypatch.setattr(measure_module.torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(measure_module.Contention, "found", lambda _: busy)
+    for name in ("_whole_step", "_time_judging", "_activation_bytes"):
+        monkeypatch.setattr(measure_module, name, lambda *_: 1)
+    spec = TrainingSpec(precision="fp32", memory_format="channels_last")
+    measured = measure(MODEL, spec, [(4, 3, 8, 8)], 8, "cpu")
+    assert measured.picks.threads == (1 if busy else 2)
+    assert measured.busy is busy
+    assert (measured.probe, measured.probe_s) == ((4, 3, 8, 8), times[measured.picks.threads])
