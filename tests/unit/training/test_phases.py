@@ -270,9 +270,7 @@ def test_only_the_last_phase_changes_its_length() -> None:
     before = Plan(recipe(PhaseSpec(epochs=2), PhaseSpec(epochs=2), batch_size=10), 100)
     after = before.with_epochs(7, 4)
     assert [p.num_steps for p in after.phases] == [20, 50]
-    with pytest.raises(
-        RecipeError, match=r"phase 1 takes 2 epochs and only the last .*; give more than 2"
-    ):
+    with pytest.raises(RecipeError, match=r"phase 1 takes 2 epochs .*; give more than 2"):
         before.with_epochs(2, 4)
     twice = after.with_epochs(5, 30)
     assert twice.num_steps == 50
