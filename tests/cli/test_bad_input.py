@@ -28,7 +28,7 @@ def picture(path: Path, side: int = 70) -> Path:
     ("arguments", "said"),
     [
         (("train", "thumbnet/quik"), ["unknown recipe 'thumbnet/quik'", "'thumbnet/quick'"]),
-        (("recipe", "show", "nobody"), ["unknown recipe 'nobody'", "zheng2018/alchnet19"]),
+        (("recipe", "show", "nobody"), ["unknown recipe 'nobody'", "thumbnet recipe list"]),
         (("train", "absent.yaml"), ["absent.yaml", "No such file"]),
         (("model", "show", "lenet"), ["unknown model 'lenet'", "did you mean 'lenet5'"]),
         (("train", "thumbnet/quick", "--set", "model.name=lenet"), ["unknown model", "lenet5"]),
@@ -51,7 +51,7 @@ def picture(path: Path, side: int = 70) -> Path:
         (("train", "thumbnet/quick", "--set", "training.augment=[{name: sometimes, ops: []}]"),
          ["ops", "at least 1"]),
         (("train", "thumbnet/quick", "--set", "training.mix=[{name: mixup, alpha: 0}]"),
-         ["alpha", "greater than 0"]),
+         ["alpha", "must be above 0"]),
         (("train", "hansen2015/alexnet-prelu", "--set", "phases.0.image_size=32"),
          ["preprocess.crop=60", "64 pixels"]),
         (("train", "zheng2018/alchnet19", "--set", "phases.0.image_size=32"), ["64 pixels"]),

@@ -51,7 +51,7 @@ def test_search_then_train_its_best(thumbnet: Thumbnet, tiny: PackedDataset) -> 
     ("words", "message"),
     [
         (["--space", "training.schedule.lr=1..0"], "the range is empty"),
-        (["--space", "training.schedule.rate=1..2"], "unknown key; did you mean"),
+        (["--space", "training.schedule.rate=1..2"], "no such key; did you mean"),
         (["--space", LR, "--set", "data.protocol=official"], "--set data.protocol=holdout"),
         (["--space", LR, "--epochs", "0"], "must be above 0"),
         (["--space", LR, "--time-budget", "soon"], "is no duration"),

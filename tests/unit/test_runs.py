@@ -96,7 +96,7 @@ def test_another_schema_is_refused() -> None:
 def test_a_damaged_recipe_is_refused() -> None:
     run = made()
     run.recipe_file.write_text("name: x")
-    with pytest.raises(RecipeError, match=r"recipe\.yaml is no valid recipe"):
+    with pytest.raises(RecipeError, match=r"recipe\.yaml is not a valid recipe"):
         run.recipe()
 
 

@@ -32,10 +32,10 @@ class MeanStd(Spec):
     """Constants to normalize by, one for each color channel or one for all."""
 
     mean: tuple[float, ...] = Field(
-        min_length=1, max_length=3, description="Subtracted from pixel values of 0 to 1."
+        min_length=1, max_length=3, description="What is subtracted from pixel values of 0 to 1."
     )
     std: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        min_length=1, max_length=3, description="Divided by."
+        min_length=1, max_length=3, description="What the difference is divided by."
     )
 
 

@@ -11,7 +11,8 @@ import yaml
 
 from thumbnet.errors import RecipeError, did_you_mean
 from thumbnet.recipe import RecipeSpec
-from thumbnet.recipes.parse import parse_recipe, with_overrides
+from thumbnet.recipes.files import SUFFIXES, read_recipe
+from thumbnet.recipes.parse import with_overrides
 
 SOURCES = (
     "zheng2018",
@@ -112,7 +113,7 @@ def load_recipe(name_or_path: str | Path, overrides: Mapping[str, Any] | None = 
     Example: load_recipe("thumbnet/quick", {"training.seed": 1})
     """
     text = str(name_or_path)
-    spec = _read(Path(text)) if text.endswith((".yaml", ".yml")) else _find(text)
+    spec = read_recipe(Path(text), _find) if text.endswith(SUFFIXES) else _find(text)
     return with_overrides(spec, dict(overrides), text) if overrides else spec
 
 
@@ -137,16 +138,8 @@ def parse_overrides(settings: list[str]) -> dict[str, Any]:
         try:
             overrides[key.strip()] = yaml.safe_load(value)
         except (ValueError, RecursionError, yaml.YAMLError) as error:
-            raise RecipeError(f"--set {key}: the value is no YAML: {error}") from None
+            raise RecipeError(f"--set {key}: the value is not valid YAML: {error}") from None
     return overrides
-
-
-def _read(path: Path) -> RecipeSpec:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise RecipeError(f"cannot read the recipe {path}: {error}") from None
-    return parse_recipe(data, str(path))
 
 
 def _find(name: str) -> RecipeSpec:
@@ -156,10 +149,10 @@ def _find(name: str) -> RecipeSpec:
     ablations = _ablations()
     if name in ablations:
         return ablations[name]
-    hint = did_you_mean(name, [*names, *ablations])
+    hint = did_you_mean(name, [*names, *ablations]) or ";"
     raise RecipeError(
-        f"unknown recipe '{name}'{hint}; known: {', '.join(names)}, and {len(ablations)} ablations "
-        "(`thumbnet recipe list --ablations`); a recipe of your own is a file ending in .yaml"
+        f"unknown recipe '{name}'{hint} `thumbnet recipe list` shows all; "
+        "a recipe of your own is a file that ends in .yaml"
     )
 
 
