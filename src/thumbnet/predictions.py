@@ -1,5 +1,6 @@
 """Files of predictions; that of labels has one `image wnid` line an image, as challenges do."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,14 +10,20 @@ from thumbnet.errors import SubmissionError
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[TextIO]:
+def replaced(path: Path, *, secret: bool = False) -> Iterator[TextIO]:
     """Open a text file that takes the place of `path` when it is whole, and not before.
 
+    Args: secret: only its owner may read it, from the first byte on
     Raises: SubmissionError where it cannot be written
     """
     temporary = path.with_name(f".{path.name}.tmp")
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, 0o600 if secret else 0o666)
+
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        temporary.unlink(missing_ok=True)  # one that a crash left may be open to others
+        with open(temporary, "w", encoding="utf-8", newline="", opener=opener) as file:
             yield file
         temporary.replace(path)
     except OSError as error:

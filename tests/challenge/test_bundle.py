@@ -5,7 +5,7 @@ import hashlib
 import io
 import zipfile
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -98,11 +98,12 @@ def test_five_labels_where_top5_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
-        (RULES, ["Small images\n============", "0.5 points", "every 2 hours", "counts 30%",
+        (RULES, ["Small images\n============", "0.5 points", "2 hours after its last", "scores 30%",
                  "2026-01-01 09:00 UTC"]),
-        (replace(RULES, ladder=False, rounding=0.01), ["in steps of 1 points"]),
-        (replace(RULES, ladder=False, rounding=0.0), ["unrounded"]),
-        (replace(RULES, max_entries=50), [", 50 in all"]),
+        (replace(RULES, ladder=False, rounding=0.01), ["rounded to 1 points"]),
+        (replace(RULES, ladder=False, rounding=0.0), ["not rounded"]),
+        (replace(RULES, max_entries=50), ["has 50 entries"]),
+        (replace(RULES, quota=timedelta(0)), ["submit at any time"]),
         (replace(RULES, description="Be kind."), ["Be kind."]),
     ],
 )  # fmt: skip

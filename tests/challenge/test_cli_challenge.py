@@ -184,8 +184,9 @@ def test_hiding_labels_of_a_file(tiny: PackedDataset, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--closes", "2020-01-01"], "before it opens"),
-        (["--opens", "soon"], "'soon' is no moment"),
-        (["--quota", "often"], "'often' is no duration"),
+        (["--opens", "soon"], "cannot read the date 'soon'"),
+        (["--quota", "often"], "cannot read the quota 'often'; write 30m, 2h or 2d, or none"),
+        (["--quota", "0s"], "or none where teams may submit at any time"),
         (["--public-share", "0"], "public share is more than 0"),
         (["--public-share", "0.001"], "none of 16 images would be public"),
         (["--rounding", "2"], "rounding is a step"),
@@ -262,6 +263,15 @@ def test_teams(thumbnet: Thumbnet, challenge: Path) -> None:
     assert "no team 'Alfa'; did you mean 'Alpha'?" in said.err
 
 
+def test_teams_are_added_all_or_none(thumbnet: Thumbnet, challenge: Path) -> None:
+    for names in (["Gamma", "Alpha", "Delta"], ["Gamma", "gamma"], ["Gamma", "bad\u202ename"]):
+        said = thumbnet("challenge", "team", "add", challenge, *names)
+        assert (said.status, said.out) == (2, "")
+    assert "Gamma" not in thumbnet("challenge", "team", "list", challenge).out
+    said = thumbnet("challenge", "team", "add", challenge, "Gamma", "Delta")
+    assert [line.split()[1] for line in said.out.splitlines()] == ["Gamma", "Delta"]
+
+
 def test_tokens(thumbnet: Thumbnet, challenge: Path) -> None:
     token = thumbnet("challenge", "token", "rotate", challenge, "Alpha").out.strip()
     password = thumbnet("challenge", "token", "rotate", challenge, "--admin").out.strip()
@@ -283,6 +293,64 @@ def test_dates(thumbnet: Thumbnet, challenge: Path) -> None:
     assert [": dates moved " in line for line in lines[-2:]] == [False, True]
     said = thumbnet("challenge", "dates", challenge, "--opens", "2031-01-01T00:00")
     assert (said.status, "before it opens" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(("quota", "seconds"), [("2d", 172_800), ("none", 0)])
+def test_a_quota_of_days_and_none(
+    thumbnet: Thumbnet, tiny: PackedDataset, quota: str, seconds: int
+) -> None:
+    options = ("--data", tiny.path, "--name", "x", "--quota", quota, "--closes", "2099-12-22")
+    said = thumbnet("challenge", "create", "course", *options)
+    assert "closes  2099-12-22 23:59:59 UTC" in said.out
+    _, store = open_store(Path("course"))
+    with closing(store):
+        assert store.challenge().rules.quota == timedelta(seconds=seconds)
+
+
+def test_edit(thumbnet: Thumbnet, challenge: Path) -> None:
+    options = ("--name", "New", "--quota", "1d", "--max-entries", 30, "--description", "Be kind.")
+    said = thumbnet("challenge", "edit", challenge, *options)
+    assert said.status == 0, said.err
+    rules = ["name New", "description Be kind.", "quota 1 day", "max entries 30"]
+    assert [" ".join(line.split()) for line in said.out.splitlines()] == rules
+    assert thumbnet("challenge", "edit", challenge).out == said.out
+    line = thumbnet("challenge", "audit", challenge).out.splitlines()[-1]
+    assert "command line: rules changed" in line
+    assert "quota=2 hours → 1 day max_entries=no limit → 30" in line
+    thumbnet("challenge", "edit", challenge, "--quota", "none", "--max-entries", "none")
+    _, store = open_store(challenge)
+    with closing(store):
+        rules_now = store.challenge().rules
+    assert (rules_now.quota, rules_now.max_entries) == (timedelta(0), None)
+    submit(challenge, "Alpha", 0.5)
+    submit(challenge, "Alpha", 0.5, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--name", " "], "needs a name"),
+        (["--quota", "0s"], "or none where teams may submit at any time"),
+        (["--max-entries", "many"], "write a number, or none"),
+        (["--max-entries", "0"], "1 or more"),
+    ],
+)
+def test_a_mistake_in_an_edit_changes_nothing(
+    thumbnet: Thumbnet, challenge: Path, options: list[str], message: str
+) -> None:
+    said = thumbnet("challenge", "edit", challenge, "--description", "new", *options)
+    assert (said.status, message in said.err) == (2, True)
+    assert "new" not in thumbnet("challenge", "edit", challenge).out
+
+
+def test_a_planned_freeze_is_told(thumbnet: Thumbnet, challenge: Path) -> None:
+    assert status(thumbnet, challenge)["freeze"] == "none"
+    thumbnet("challenge", "freeze", challenge, "--at", "2099-12-01T18:00+01:00")
+    shown = thumbnet("challenge", "dates", challenge).out.splitlines()[2]
+    assert shown == "freezes 2099-12-01 17:00:00 UTC"
+    assert status(thumbnet, challenge)["freeze"] == "2099-12-01T17:00:00+00:00"
+    thumbnet("challenge", "freeze", challenge)
+    assert thumbnet("challenge", "dates", challenge).out.splitlines()[2].startswith("frozen  ")
 
 
 def test_freeze_hide_rescore_reveal(thumbnet: Thumbnet, challenge: Path, tmp_path: Path) -> None:
@@ -335,10 +403,34 @@ def test_exports(thumbnet: Thumbnet, challenge: Path, tmp_path: Path) -> None:
     assert entry["private"] is None
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
-def test_no_cell_of_a_csv_is_a_formula(cell: str) -> None:
-    (row,) = csv.DictReader(io.StringIO(as_csv([{"team": cell, "score": -1.5}]), newline=""))
-    assert row == {"team": f"'{cell}", "score": "-1.5"}
+@pytest.mark.parametrize(
+    ("cell", "safe"),
+    [
+        *((cell, f"'{cell}") for cell in ("=1+1", "+1", "-1", "@x", "\uff1d1+1")),
+        *(("\tx", "x"), ("\rx", "x"), ("\n=1+1", "'=1+1")),
+        *(("a;=1+1", "a;'=1+1"), ('a; "=1+1"', 'a; "\'=1+1"'), ("a\t=1+1|=2", "a =1+1|'=2")),
+        *(("wider\r\n=1+1", "wider =1+1"), ("a\u2028=1", "a =1"), ("a-b, +2 %", "a-b, +2 %")),
+    ],
+)
+def test_no_cell_of_a_csv_is_a_formula(cell: str, safe: str) -> None:
+    text = as_csv([{"team": cell, "score": -1.5}])
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert row == {"team": safe, "score": "-1.5"}
+    assert len(text.splitlines()) == 2
+    assert all(cell.startswith('"') and cell.endswith('"') for cell in text.split("\r\n")[:2])
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_an_export_of_private_scores_is_its_owner_s_alone(
+    thumbnet: Thumbnet, challenge: Path, tmp_path: Path, kind: str
+) -> None:
+    file = tmp_path / f"ranking.{kind}"
+    file.write_text("an older one, open to all")
+    (tmp_path / f".{file.name}.tmp").write_text("what a crash left")
+    thumbnet("challenge", "export", challenge, "--private", "--format", kind, "-o", file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    thumbnet("challenge", "export", challenge, "--format", kind, "-o", tmp_path / "open")
+    assert stat.S_IMODE((tmp_path / "open").stat().st_mode) != 0o600
 
 
 def test_audit(thumbnet: Thumbnet, challenge: Path) -> None:
@@ -453,9 +545,14 @@ def test_moments() -> None:
     assert parse_moment("now", NOW) == NOW
     assert parse_moment("+1.5h", NOW) == NOW + timedelta(minutes=90)
     assert parse_moment("+30d", NOW) == NOW + timedelta(days=30)
+    assert parse_moment("2026-12-01", NOW) == datetime(2026, 12, 1, tzinfo=UTC)
+    end = datetime(2026, 12, 1, 23, 59, 59, tzinfo=UTC)
+    assert parse_moment("2026-12-01", NOW, end=True) == end
+    for text in ("now", "+30d", "2026-12-01T00:00", "2026-12-01T18:00+01:00"):
+        assert parse_moment(text, NOW, end=True) == parse_moment(text, NOW)
     assert parse_moment("2026-12-01 18:00", NOW) == datetime(2026, 12, 1, 18, tzinfo=UTC)
     assert parse_moment("2026-12-01T18:00+01:00", NOW) == datetime(2026, 12, 1, 17, tzinfo=UTC)
-    with pytest.raises(RecipeError, match="no moment"):
+    with pytest.raises(RecipeError, match="cannot read the date"):
         parse_moment("tomorrow", NOW)
 
 

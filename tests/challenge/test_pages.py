@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_bands_changes_and_baselines_are_marked(tmp_path: Path) -> None:
     with open_site(tmp_path) as site:
         seed_teams(site)
         text = site.client().get("/").text
-        assert "rows within noise" in text
+        assert "rows whose differences may be chance" in text
         assert ">baseline<" in text
         assert "▲" in text
         assert '<span class="sr">not ranked</span>' in text
@@ -90,7 +91,7 @@ def test_the_board_counts_down_also_where_no_script_does(site: Site) -> None:
     ("state", "words", "slot"),
     [
         ("planned", "The challenge has not begun", "1:00:00"),
-        ("frozen", "The board is frozen", "none while it is frozen"),
+        ("frozen", "The board is frozen", "none during the freeze"),
         ("closed", "The challenge is closed", "none: the challenge is over"),
         ("revealed", "Final result", "none: the challenge is over"),
     ],
@@ -186,15 +187,68 @@ def test_logging_in_leads_back(site: Site) -> None:
 def test_rules_tell_what_binds(site: Site) -> None:
     text = plain(site.client().get("/rules").text)
     for words in (
-        "One entry of a team every 2 hours",
-        "17 Nov 2026, 12:00 UTC",
+        "Each team may submit again 2 hours after its last entry.",
+        "Opens 17 Nov 2026, 12:00 UTC Closes",
         "4 Dec 2026, 12:00 UTC (in 14 d 00:00:00 )",
-        "300 of 600",
+        "300 of the 600 images",
         f"image_00001.png {WNIDS[0]}",
         "image_00002.png,fire salamander",
         "top-1",
     ):
         assert words in text
+
+
+def test_rules_without_a_quota(tmp_path: Path) -> None:
+    with open_site(tmp_path, rules=replace(RULES, quota=timedelta(0), max_entries=9)) as site:
+        text = plain(site.client().get("/rules").text)
+        assert "Each team may submit at any time. Each team has 9 entries in all." in text
+
+
+def test_a_planned_freeze_is_shown_and_can_be_cancelled(site: Site) -> None:
+    site.store.freeze(NOON + HOUR)
+    client = site.admin_client()
+    for path in ("/", "/rules"):
+        text = plain(site.client().get(path).text)
+        assert re.search(r"(will freeze|Freezes) 20 Nov 2026, 13:00 UTC", text), path
+    assert "Cancel the freeze" in client.get("/admin").text
+    client.post("/admin/unfreeze", data={"csrf": csrf_of(client, "/admin")})
+    site.clock.advance(HOUR)
+    assert site.store.challenge().state == "open"
+
+
+def test_rules_tell_what_changed_and_when(site: Site) -> None:
+    site.clock.advance(HOUR)
+    site.store.move(RULES.opens, RULES.closes + HOUR)
+    changed = replace(RULES, name="<b>New</b>", quota=timedelta(days=1), max_entries=30)
+    assert site.store.edit(RULES, changed)
+    assert not site.store.edit(changed, changed)
+    page = site.client().get("/rules").text
+    text = plain(page)
+    assert "20 Nov 2026, 13:00 UTC closes: 4 Dec 2026, 13:00 UTC" in text
+    assert "time between two entries of a team: 2 hours → 1 day ;" in text
+    assert "entries of a team in all: no limit → 30" in text
+    assert "again 1 day after its last entry. Each team has 30 entries" in text
+    assert "<b>New" not in page
+    assert "opens: " not in text  # it did not change
+
+
+@pytest.mark.parametrize("path", ["/submit", "/admin"])
+def test_after_the_reveal_nothing_counts_down(site: Site, path: str) -> None:
+    client = site.admin_client() if path == "/admin" else site.team_client("blue")
+    assert "Closes in" in client.get(path).text
+    site.store.reveal()
+    text = client.get(path).text
+    assert "data-until" not in text
+    assert "Closes in" not in text
+
+
+def test_a_revealed_challenge_is_not_frozen(site: Site) -> None:
+    client = site.admin_client()
+    site.store.reveal()
+    for path in ("freeze", "unfreeze"):
+        answer = client.post(f"/admin/{path}", data={"csrf": csrf_of(client, "/admin")})
+        assert answer.status_code == 422
+        assert "cannot be frozen any more" in answer.text
 
 
 def test_an_unknown_page_says_so(site: Site) -> None:
@@ -230,7 +284,7 @@ def test_the_admin_freezes_hides_and_reveals(site: Site) -> None:
 
     assert "The challenge is frozen." in press("freeze")
     assert site.store.challenge().state == "frozen"
-    assert "The challenge goes on." in press("unfreeze")
+    assert "The challenge is not frozen any more." in press("unfreeze")
     press(f"entries/{entry.id}/hide")
     assert site.store.board().rows == ()
     assert ">hidden<" in client.get("/admin/teams/blue").text

@@ -114,10 +114,11 @@ def test_an_exact_name_goes_before_one_in_other_letters() -> None:
 def test_all_errors_come_at_once_with_their_lines() -> None:
     text = "a.png n01\na.png n02\nx.png n01\nb.png goldfsh\nn01\n"
     assert errors(text) == (
-        "line 2: image 'a.png' stands in line 1 already",
-        "line 3: no image is called 'x.png'",
-        "line 4: no class is called 'goldfsh'; did you mean 'goldfish'?",
-        "line 5: 1 column; 2 are wanted: an image and its class (quote what holds a separator)",
+        "line 2: image 'a.png' is already in line 1",
+        "line 3: unknown image 'x.png'",
+        "line 4: unknown class 'goldfsh'; did you mean 'goldfish'?",
+        "line 5: 1 column instead of 2: an image and its class (quote a cell that holds a "
+        "separator)",
         "1 image is missing: 'c.png'",
     )
 
@@ -125,20 +126,21 @@ def test_all_errors_come_at_once_with_their_lines() -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("a.png crane\nb.png n01\nc.png n01", "line 1: 'crane' is the name of 2 classes; give a "
-         "wnid: n03, n04"),
-        ("a.png,\nb.png,n01\nc.png,n01", "line 1: the class is empty; give a wnid or a class name"),
-        ("a.png,zzzz\nb.png,n01\nc.png,n01", "line 1: no class is called 'zzzz'; a wnid is n01, "
-         "say"),
-        ("a.png,n01,n02\nb.png,n01\nc.png,n01", "line 1: 3 columns; 2 are wanted: an image and its "
-         "class (quote what holds a separator)"),
-        ("a.png,n01\nb.png,n01\nc.png,\0n01", "line 3: a NUL byte; the file takes text only"),
-        (b"a.png,n01\nb.png,\xe9\nc.png,n01", "line 2: byte 0xe9 is no UTF-8; save the file as "
+        ("a.png crane\nb.png n01\nc.png n01", "line 1: 'crane' is the name of 2 classes; write an "
+         "id: n03, n04"),
+        ("a.png,\nb.png,n01\nc.png,n01", "line 1: the class is empty; write a class id or a "
+         "class name"),
+        ("a.png,zzzz\nb.png,n01\nc.png,n01", "line 1: unknown class 'zzzz'; expected an id such "
+         "as n01"),
+        ("a.png,n01,n02\nb.png,n01\nc.png,n01", "line 1: 3 columns instead of 2: an image and its "
+         "class (quote a cell that holds a separator)"),
+        ("a.png,n01\nb.png,n01\nc.png,\0n01", "line 3: a NUL byte; only text is allowed"),
+        (b"a.png,n01\nb.png,\xe9\nc.png,n01", "line 2: byte 0xe9 is not UTF-8; save the file as "
          "UTF-8"),
-        ('a.png,n01\nb.png,"n01\nc.png,n01', "line 2: a quote opens and does not close before the "
-         "line ends"),
-        ('a.png,"n0"1\nb.png,n01\nc.png,n01', "line 1: a quote stands inside a cell; double it, "
-         "and quote the cell"),
+        ('a.png,n01\nb.png,"n01\nc.png,n01', "line 2: a quote is opened but not closed in this "
+         "line"),
+        ('a.png,"n0"1\nb.png,n01\nc.png,n01', "line 1: a quote inside a cell; double it and put "
+         "the cell in quotes"),
         (f'a.png,n01\nb.png,"{"x" * 200_000}"\nc.png,n01', "line 2: a cell is longer than any "
          "name"),
     ],
@@ -169,9 +171,9 @@ def test_a_header_alone_leaves_all_images_missing() -> None:
 
 def test_five_labels_must_differ() -> None:
     text = "".join(f"{name} n01 n02 n03 n04 N01\n" for name in NAMES)
-    assert errors(text, 5)[0] == "line 1: class 'N01' stands twice; all classes must differ"
+    assert errors(text, 5)[0] == "line 1: class 'N01' is listed twice; all classes must differ"
     assert len(errors(text, 5)) == 3
-    assert "6 are wanted: an image and 5 classes" in errors("a.png n01\n", 5)[0]
+    assert "instead of 6: an image and 5 classes" in errors("a.png n01\n", 5)[0]
 
 
 def test_the_list_of_errors_is_capped_and_says_so() -> None:
@@ -179,7 +181,7 @@ def test_the_list_of_errors_is_capped_and_says_so() -> None:
     assert len(found) == MAX_ERRORS + 2
     assert found[MAX_ERRORS] == "and 950 more errors in later lines"
     found = errors("x n01\n" * (MAX_COUNTED * 2))
-    assert found[MAX_ERRORS] == "and 20,000 more errors; line 20,050 was the last read"
+    assert found[MAX_ERRORS] == "and 20,000 more errors; reading stopped at line 20,050"
 
 
 def test_a_message_is_short_and_prints() -> None:

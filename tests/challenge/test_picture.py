@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.challenge.site import RULES
 
-from thumbnet.challenge import rendering
+from thumbnet.challenge import limits, rendering
 from thumbnet.challenge.entities import Board, BoardRow, Entry, Rules, Score, Team
 from thumbnet.challenge.picture import HEIGHT, WIDTH, axis, board_view, decimals, history, percent
 
@@ -111,7 +111,7 @@ def test_what_is_left_is_written_as_the_script_does(seconds: float, written: str
     ],
 )
 def test_a_length_of_time_in_words(span: timedelta, written: str) -> None:
-    assert rendering.duration(span) == written
+    assert limits.duration(span) == written
 
 
 def test_times_numbers_and_sizes() -> None:

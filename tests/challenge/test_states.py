@@ -73,8 +73,18 @@ def test_dates_may_be_moved_until_the_reveal(world: World) -> None:
     assert world.store.challenge().rules.closes == world.rules.closes + MINUTE
 
 
+def test_after_the_reveal_it_cannot_be_frozen(world: World) -> None:
+    world.store.reveal()
+    for at in (START, START + MINUTE, None):
+        with pytest.raises(ChallengeError, match="revealed"):
+            world.store.freeze(at)
+    assert world.store.challenge().frozen_at is None
+    assert world.store.audit()[0].action == "revealed"
+
+
 def test_a_freeze_may_be_set_for_later(world: World) -> None:
     world.store.freeze(START + MINUTE)
+    assert world.store.challenge().freezes == START + MINUTE
     assert reason(world, "Alpha") == "accepted"
     world.clock.step(minutes=1)
     assert reason(world, "Beta") == "frozen"

@@ -173,7 +173,7 @@ def test_check_with_a_bundle_takes_neither_token_nor_network(
     good.write_text(f"{names[0]} {wnid}\n{names[0]} {wnid}\n")
     said = thumbnet("submit", good, "--check", "--data", bundle)
     assert said.status == 1
-    assert f"line 2: image '{names[0]}' stands in line 1 already" in said.err
+    assert f"line 2: image '{names[0]}' is already in line 1" in said.err
     assert "15 images are missing" in said.err
 
 

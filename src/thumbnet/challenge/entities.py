@@ -52,6 +52,13 @@ class Challenge:
         """Number of classes."""
         return len(self.wnids)
 
+    @property
+    def freezes(self) -> datetime | None:
+        """When a freeze that was set for later begins; None where none is to come."""
+        if self.state not in ("planned", "open") or self.frozen_at is None:
+            return None
+        return self.frozen_at if self.frozen_at < self.rules.closes else None
+
 
 @dataclass(frozen=True)
 class Team:
@@ -152,6 +159,14 @@ class TeamPage:
     rank: int | None
     next_slot: datetime | None
     entries_left: int | None
+
+
+@dataclass(frozen=True)
+class RulesChange:
+    """When dates or rules changed; `details` has what, and how in words or as an ISO time."""
+
+    at: datetime
+    details: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 
 from thumbnet.challenge.entities import Score
@@ -10,7 +11,9 @@ from thumbnet.challenge.store import Store
 
 Cell = str | int | float | bool | None
 Row = dict[str, Cell]
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet compute a cell
+BREAKS = re.compile(r"\s*[\t\n\v\f\r\x85\u2028\u2029]\s*")
+# What a spreadsheet computes: a cell that begins so, where a semicolon or bar may part cells too.
+FORMULA = re.compile(r"""(^|[;|])([\s"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])""")
 
 
 def export_board(store: Store, *, private: bool = False) -> list[Row]:
@@ -52,10 +55,13 @@ def export_entries(store: Store, *, private: bool = False) -> list[Row]:
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """Write rows as CSV (RFC 4180); a text that a spreadsheet would compute gets a quote before."""
+    """Write rows as CSV (RFC 4180), each row in one line and each cell in quotes.
+
+    Text that a spreadsheet would compute as a formula gets an apostrophe before it.
+    """
     text = io.StringIO()
     if rows:
-        writer = csv.DictWriter(text, list(rows[0]))
+        writer = csv.DictWriter(text, list(rows[0]), quoting=csv.QUOTE_ALL)
         writer.writeheader()
         writer.writerows({name: _safe(cell) for name, cell in row.items()} for row in rows)
     return text.getvalue()
@@ -73,4 +79,6 @@ def _score(part: str, score: Score | None) -> Row:
 
 
 def _safe(cell: Cell) -> Cell:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    if not isinstance(cell, str):
+        return cell
+    return FORMULA.sub(r"\1\2'", BREAKS.sub(" ", cell).strip())

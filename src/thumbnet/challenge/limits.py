@@ -41,5 +41,18 @@ def countdown(slot: datetime | None, now: datetime) -> str:
     return "in " + _joined(hours // 24, "d", hours % 24, "h")
 
 
+def duration(span: timedelta) -> str:
+    """Write a length of time in words.
+
+    Example: "2 hours" or "1 hour 30 minutes"
+    """
+    seconds, words = int(span.total_seconds()), []
+    for size_s, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        number, seconds = divmod(seconds, size_s)
+        if number:
+            words.append(f"{number} {unit}{'s' if number > 1 else ''}")
+    return " ".join(words) or "0 seconds"
+
+
 def _joined(large: int, large_unit: str, small: int, small_unit: str) -> str:
     return f"{large} {large_unit}" + (f" {small} {small_unit}" if small else "")

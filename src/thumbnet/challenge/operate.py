@@ -191,6 +191,7 @@ def status_of(folder: Path, clock: Clock = utc_now) -> dict[str, object]:
             "state": challenge.state,
             "opens": challenge.rules.opens.isoformat(),
             "closes": challenge.rules.closes.isoformat(),
+            "freeze": challenge.frozen_at.isoformat() if challenge.frozen_at else "none",
             "images": challenge.num_images,
             "public": challenge.num_public,
             "teams": health["teams"],

@@ -99,17 +99,19 @@ class Classes:
     def complain(self, word: str) -> str:
         """Say why a word stands for no class."""
         if not word:
-            return "the class is empty; give a wnid or a class name"
+            return "the class is empty; write a class id or a class name"
         owners = sorted(self._owners.get(word.casefold(), ()))
         if owners:
             several = ", ".join(self._wnids[index] for index in owners[:5])
-            return f"{clip(word)} is the name of {len(owners)} classes; give a wnid: {several}"
+            return f"{clip(word)} is the name of {len(owners)} classes; write an id: {several}"
         near: list[str] = []
         if self._hints_left and len(word) <= 64:
             self._hints_left -= 1
             near = get_close_matches(word.casefold(), self._owners, n=1, cutoff=0.6)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; a wnid is {self._wnids[0]}, say"
-        return f"no class is called {clip(word)}{hint}"
+        hint = (
+            f"; did you mean {near[0]!r}?" if near else f"; expected an id such as {self._wnids[0]}"
+        )
+        return f"unknown class {clip(word)}{hint}"
 
 
 class Complaints:
@@ -146,7 +148,7 @@ class Complaints:
         errors = [*self._kept]
         if self._stopped is not None:
             errors.append(
-                f"and {self._more:,} more errors; line {self._stopped:,} was the last read"
+                f"and {self._more:,} more errors; reading stopped at line {self._stopped:,}"
             )
             raise MalformedError(tuple(errors))
         if self._more:
@@ -228,9 +230,9 @@ def read_careful(
             continue
         name = cells.pop(image_column)
         if name not in places:
-            complaints.add(number, f"no image is called {clip(name)}")
+            complaints.add(number, f"unknown image {clip(name)}")
         elif name in seen:
-            complaints.add(number, f"image {clip(name)} stands in line {seen[name]} already")
+            complaints.add(number, f"image {clip(name)} is already in line {seen[name]}")
         row = _labels(cells, classes, complaints, number)
         if name in places and seen.setdefault(name, number) == number and row is not None:
             answers[places[name]] = row
@@ -263,7 +265,7 @@ def _wrong_columns(cells: list[str], line: str, separator: str | None, num_label
     count = len(cells) if '"' in line else count_columns(line, separator)
     wanted = "an image and its class" if num_labels == 1 else f"an image and {num_labels} classes"
     columns = "1 column" if count == 1 else f"{count:,} columns"
-    return f"{columns}; {num_labels + 1} are wanted: {wanted} (quote what holds a separator)"
+    return f"{columns} instead of {num_labels + 1}: {wanted} (quote a cell that holds a separator)"
 
 
 def _labels(
@@ -276,7 +278,7 @@ def _labels(
         if index is None:
             complaints.add(number, "" if complaints.full else classes.complain(word))
         elif index in found:
-            complaints.add(number, f"class {clip(word)} stands twice; all classes must differ")
+            complaints.add(number, f"class {clip(word)} is listed twice; all classes must differ")
         else:
             found.append(index)
     return found if len(found) == len(words) else None

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from thumbnet.challenge import picture
 from thumbnet.challenge.entities import Board, Challenge, Rules
+from thumbnet.challenge.limits import duration
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -64,6 +65,7 @@ def environment() -> Environment:
     )
     made.filters.update(
         iso=iso,
+        moment=datetime.fromisoformat,
         utc=utc,
         left=left,
         percent=_percent,
@@ -113,19 +115,6 @@ def left(until: datetime, now: datetime, done: str) -> str:
     days, rest = divmod(seconds, 86400)
     hours, minutes = rest // 3600, f"{rest // 60 % 60:02}:{rest % 60:02}"
     return f"{days} d {hours:02}:{minutes}" if days else f"{hours}:{minutes}"
-
-
-def duration(span: timedelta) -> str:
-    """Write a length of time in words.
-
-    Example: 2 hours or 1 hour 30 minutes
-    """
-    seconds, words = int(span.total_seconds()), []
-    for size_s, unit in ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
-        number, seconds = divmod(seconds, size_s)
-        if number:
-            words.append(f"{number} {unit}{'s' if number > 1 else ''}")
-    return " ".join(words) or "0 seconds"
 
 
 def points(share: float) -> str:

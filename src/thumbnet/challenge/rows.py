@@ -23,11 +23,11 @@ def whole_file_error(content: bytes) -> str | None:
     """Say what is wrong with a file that is no text at all; None where it may be text."""
     for magic, kind in ARCHIVES.items():
         if content.startswith(magic):
-            return f"this is a {kind} file; unpack it and send the text in it"
+            return f"this is a {kind} file; unpack it and submit the text file"
     if content.startswith(UTF16):
         return "the file is UTF-16; save it as UTF-8"
     if not content.removeprefix(b"\xef\xbb\xbf").strip():
-        return "the file is empty; it takes one line an image: its name and its class"
+        return "the file is empty; write one line per image: file name and predicted class"
     return None
 
 
@@ -46,11 +46,11 @@ def split_lines(content: bytes) -> tuple[list[str], bool]:
 def byte_error(line: str) -> str | None:
     """Say which byte of a line does not belong in text."""
     if "\0" in line:
-        return "a NUL byte; the file takes text only"
+        return "a NUL byte; only text is allowed"
     odd = next((char for char in line if "\udc80" <= char <= "\udcff"), None)
     if odd is None:
         return None
-    return f"byte 0x{ord(odd) - 0xDC00:02x} is no UTF-8; save the file as UTF-8"
+    return f"byte 0x{ord(odd) - 0xDC00:02x} is not UTF-8; save the file as UTF-8"
 
 
 def find_separator(lines: Sequence[str], images: Container[str], num_columns: int) -> str | None:
@@ -90,10 +90,10 @@ def split_row(line: str, separator: str | None, num_columns: int) -> list[str]:
         return [cell.strip() for cell in next(reader)[: num_columns + 1]]
     except csv.Error as error:
         if "unexpected end" in str(error):
-            raise RowError("a quote opens and does not close before the line ends") from None
+            raise RowError("a quote is opened but not closed in this line") from None
         if "limit" in str(error):
             raise RowError("a cell is longer than any name") from None
-        raise RowError("a quote stands inside a cell; double it, and quote the cell") from None
+        raise RowError("a quote inside a cell; double it and put the cell in quotes") from None
 
 
 def split_all(lines: Sequence[str], separator: str | None, num_columns: int) -> list[list[str]]:

@@ -228,7 +228,7 @@ class Store(Reading):
             )
         return Refusal(
             "malformed",
-            "The file cannot be read as a submission; no slot was spent.",
+            "The file has errors; no slot was used.",
             errors=errors,
         )
 
@@ -268,17 +268,17 @@ def _is_open(now: datetime) -> ColumnElement[bool]:
 def _refusal_of(row: Row[Any], snapshot: Snapshot, now: datetime) -> Refusal | None:
     rules, state = snapshot.rules, snapshot.state(now)
     if row.disabled:
-        return Refusal("disabled", "This team takes no part any more.")
+        return Refusal("disabled", "The organizers have disabled this team.")
     if state != "open":
         return _refusal_in(state, rules)
     if rules.max_entries is not None and row.num_entries >= rules.max_entries:
-        return Refusal("max_entries", f"The team has used all its {rules.max_entries} entries.")
+        return Refusal("max_entries", f"Your team has used all of its {rules.max_entries} entries.")
     if row.last_entry_at is None or row.last_entry_at <= now - rules.quota:
         return None
     slot = row.last_entry_at + rules.quota
     if slot >= rules.closes:
-        return Refusal("quota", "The challenge closes before the team's next slot.")
-    comes = f"The next slot of the team comes {countdown(slot, now)}, at {_written(slot)}."
+        return Refusal("quota", "The challenge closes before your team's next slot.")
+    comes = f"Your team may submit again {countdown(slot, now)}, at {_written(slot)}."
     return Refusal("quota", comes, retry_at=slot)
 
 
@@ -287,8 +287,11 @@ def _refusal_in(state: State, rules: Rules) -> Refusal:
         opens = f"The challenge opens at {_written(rules.opens)}."
         return Refusal("planned", opens, retry_at=rules.opens)
     if state == "frozen":
-        return Refusal("frozen", "The challenge is frozen; no entry is taken until it goes on.")
-    return Refusal("closed", "The challenge is over and takes no more entries.")
+        return Refusal(
+            "frozen",
+            "The challenge is frozen. No entry is taken until the organizers end the freeze.",
+        )
+    return Refusal("closed", "The challenge is closed and takes no more entries.")
 
 
 def _written(moment: datetime) -> str:

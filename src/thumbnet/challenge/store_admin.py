@@ -1,7 +1,6 @@
-"""What an admin does to a challenge: teams, tokens, dates, freeze, reveal, hide, rescore."""
+"""What an admin does to teams and entries: add, disable, tokens, hide, rescore."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from thumbnet.challenge.entities import AuditLine, Rules, Team
 from thumbnet.challenge.names import clean_name, skeleton, slug_of
 from thumbnet.challenge.settings import ChallengeError
 from thumbnet.challenge.store_engine import Clock, Database, utc_now
+from thumbnet.challenge.store_rules import RulesAdmin
 from thumbnet.challenge.store_truth import (
     Truth,
     judge,
@@ -29,7 +29,7 @@ BATCH = 200  # entries held in memory at a time
 MAX_SLUG_CHARS = 60
 
 
-class Administration(Database):
+class Administration(RulesAdmin):
     """The database with all that only an admin may do to it."""
 
     def add_team(
@@ -39,27 +39,46 @@ class Administration(Database):
 
         Raises: ChallengeError for a name that is not allowed, taken, or too like another
         """
-        name, token = clean_name(name), auth.new_token()
+        (added,) = self.add_teams([name], is_baseline, actor)
+        return added
+
+    def add_teams(
+        self, names: Sequence[str], is_baseline: bool = False, actor: str = "admin"
+    ) -> list[tuple[Team, str]]:
+        """Add teams, all or none, and return each with its token.
+
+        Raises: ChallengeError for a name that is not allowed, taken, or too like another
+        """
+        added = []
         try:
             with self.writing() as connection:
-                if taken := _alike(connection, name):
-                    raise ChallengeError(f"the name {name!r} is taken, or too like {taken!r}")
-                values = {
-                    "name": name,
-                    "slug": _free_slug(connection, name),
-                    "skeleton": skeleton(name),
-                    "created": self.clock(),
-                    "is_baseline": is_baseline,
-                    "disabled": False,
-                    "token_hash": auth.hash_token(token),
-                    "num_entries": 0,
-                }
-                row = connection.execute(insert(team).values(values).returning(team)).one()
+                for name in map(clean_name, names):
+                    token = auth.new_token()
+                    row = self._insert_team(connection, name, token, is_baseline)
+                    added.append((team_of(row), token))
+                    details = {"is_baseline": is_baseline}
+                    self.note(connection, actor, "team added", name, row.id, **details)
                 self.bump(connection)
-                self.note(connection, actor, "team added", name, row.id, is_baseline=is_baseline)
         except IntegrityError:  # added by another process in this moment
-            raise ChallengeError(f"the name {name!r} is taken") from None
-        return team_of(row), token
+            raise ChallengeError(f"one of these names is taken: {', '.join(names)}") from None
+        return added
+
+    def _insert_team(
+        self, connection: Connection, name: str, token: str, is_baseline: bool
+    ) -> Row[Any]:
+        if taken := _alike(connection, name):
+            raise ChallengeError(f"the name {name!r} is taken, or too like {taken!r}")
+        values = {
+            "name": name,
+            "slug": _free_slug(connection, name),
+            "skeleton": skeleton(name),
+            "created": self.clock(),
+            "is_baseline": is_baseline,
+            "disabled": False,
+            "token_hash": auth.hash_token(token),
+            "num_entries": 0,
+        }
+        return connection.execute(insert(team).values(values).returning(team)).one()
 
     def disable_team(self, which: Team, disabled: bool = True, actor: str = "admin") -> None:
         """Take a team off the board and refuse its submissions, or take it back."""
@@ -94,51 +113,6 @@ class Administration(Database):
             action = "login" if fine else "login refused"
             self.note(connection, "admin" if fine else "visitor", action, address=address)
         return fine
-
-    def freeze(self, at: datetime | None, actor: str = "admin") -> None:
-        """Let the board stand as it is at a moment, and take no entry from then on; None: go on."""
-        with self.writing() as connection:
-            connection.execute(update(challenge).values(frozen_at=at))
-            self.bump(connection)
-            if at is None:
-                self.note(connection, actor, "unfrozen")
-            else:
-                self.note(connection, actor, "frozen", at=at.isoformat())
-
-    def move(self, opens: datetime, closes: datetime, actor: str = "admin") -> None:
-        """Let the challenge open and close at other times than it was created with.
-
-        Raises: ChallengeError where it closes before it opens, or is revealed
-        """
-        if closes <= opens:
-            raise ChallengeError(f"it closes ({closes}) before it opens ({opens})")
-        with self.writing() as connection:
-            moved = connection.execute(
-                update(challenge)
-                .where(challenge.c.revealed_at.is_(None))
-                .values(opens=opens, closes=closes)
-            )
-            if not moved.rowcount:
-                raise ChallengeError("the challenge is revealed, which ends it for good")
-            self.bump(connection)
-            self.note(
-                connection,
-                actor,
-                "dates moved",
-                opens=opens.isoformat(),
-                closes=closes.isoformat(),
-            )
-
-    def reveal(self, actor: str = "admin") -> None:
-        """Show the private scores and rank by them; this ends the challenge for good."""
-        with self.writing() as connection:
-            connection.execute(
-                update(challenge)
-                .where(challenge.c.revealed_at.is_(None))
-                .values(revealed_at=self.clock())
-            )
-            self.bump(connection)
-            self.note(connection, actor, "revealed")
 
     def hide(self, entry_id: str, hidden: bool = True, actor: str = "admin") -> None:
         """Let an entry count no more, or count again; its slot stays spent.

@@ -1,7 +1,6 @@
 """`thumbnet challenge`: create a challenge with hidden labels, serve it, look after it."""
 
 import json
-from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from thumbnet.cli import challenge_records, challenge_serve, challenge_times
+from thumbnet.cli import challenge_records, challenge_rules, challenge_serve, challenge_times
+from thumbnet.cli.challenge_rules import QuotaOption, parse_quota
 from thumbnet.cli.challenge_teams import ACTOR, FolderArgument, team_app, token_app
 from thumbnet.cli.extras import needs
-from thumbnet.cli.moment import MomentOption, parse_moment
+from thumbnet.cli.moment import ClosesOption, OpensOption, parse_moment, written
 from thumbnet.cli.output import err, out
 from thumbnet.errors import SubmissionError
 
 if TYPE_CHECKING:
+    from thumbnet.challenge.entities import Rules
     from thumbnet.challenge.operate import Created
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.add_typer(token_app, name="token")
 for command in (
     challenge_serve.serve,
     challenge_serve.demo,
+    challenge_rules.edit,
     challenge_times.dates,
     challenge_times.freeze,
     challenge_times.reveal,
@@ -72,10 +74,12 @@ def create(
         Path | None, typer.Option(help="`image wnid` lines: labels of the test images, to hide.")
     ] = None,
     description: Annotated[str, typer.Option(help="Shown with the rules.")] = "",
-    opens: MomentOption = "now",
-    closes: MomentOption = "+30d",
-    quota: Annotated[str, typer.Option(help="From one entry of a team to its next.")] = "2h",
-    max_entries: Annotated[int | None, typer.Option(help="Cap of a team; else none.")] = None,
+    opens: OpensOption = "now",
+    closes: ClosesOption = "+30d",
+    quota: QuotaOption = "2h",
+    max_entries: Annotated[
+        int | None, typer.Option(help="Entries of a team in all; no limit if not given.")
+    ] = None,
     metric: Annotated[Metric, typer.Option(help="What is counted.")] = Metric.TOP1,
     public_share: Annotated[float, typer.Option(help="Share of the images on the board.")] = 0.3,
     rounding: Annotated[float, typer.Option(help="Step of shown scores; 0.001 is 0.1 %.")] = 0.001,
@@ -98,7 +102,6 @@ def create(
     from thumbnet.challenge import operate
     from thumbnet.challenge.entities import Rules
     from thumbnet.challenge.store import utc_now
-    from thumbnet.cli.duration import parse_duration
     from thumbnet.data.sources import load_dataset
 
     if hide and labels:
@@ -108,8 +111,8 @@ def create(
     rules = Rules(
         name=name,
         opens=begin,
-        closes=parse_moment(closes, begin),
-        quota=timedelta(seconds=parse_duration(quota)),
+        closes=parse_moment(closes, begin, end=True),
+        quota=parse_quota(quota),
         max_entries=max_entries,
         metric=metric.value,
         rounding=rounding,
@@ -133,7 +136,7 @@ def create(
         public_url=public_url,
         baseline=baseline,
     )
-    _print_created(folder, made)
+    _print_created(folder, made, rules)
 
 
 @app.command()
@@ -193,10 +196,12 @@ def rescore(
     out.print(f"{changed} entries changed")
 
 
-def _print_created(folder: Path, made: "Created") -> None:
+def _print_created(folder: Path, made: "Created", rules: "Rules") -> None:
     if made.warning:
         err.print(f"\nWARNING: {made.warning}\n", style="bold red")
     out.print(f"{folder}: {made.num_images:,} hidden images, {made.num_public:,} of them public")
+    out.print(f"opens   {written(rules.opens)}")
+    out.print(f"closes  {written(rules.closes)}")
     out.print(f"admin password: {made.password}")
     if made.baseline_token:
         out.print(f"token of the baseline: {made.baseline_token}")

@@ -53,7 +53,7 @@ def export(
     if out_file is None:
         out.print(text, end="")
         return
-    with replaced(out_file) as file:
+    with replaced(out_file, secret=private) as file:
         file.write(text)
     out.print(str(out_file))
 

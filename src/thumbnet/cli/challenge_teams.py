@@ -28,16 +28,16 @@ def add(
         bool, typer.Option("--baseline", help="Shown on the board without a rank.")
     ] = False,
 ) -> None:
-    """Add teams and print the token of each, which is shown this once."""
+    """Add teams, all or none, and print the token of each, which is shown only once."""
     from thumbnet.challenge.operate import open_store
 
     _, store = open_store(folder)
     try:
-        for name in names:
-            team, token = store.add_team(name, baseline, ACTOR)
-            out.print(f"{token}  {team.name}")
+        added = store.add_teams(names, baseline, ACTOR)
     finally:
         store.close()
+    for team, token in added:
+        out.print(f"{token}  {team.name}")
     err.print("give each team its token now; only a hash of it is kept")
 
 

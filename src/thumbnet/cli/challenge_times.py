@@ -5,39 +5,45 @@ from typing import Annotated
 import typer
 
 from thumbnet.cli.challenge_teams import ACTOR, FolderArgument
-from thumbnet.cli.moment import parse_moment, written
+from thumbnet.cli.moment import MOMENT, parse_moment, written
 from thumbnet.cli.output import out
-
-MOMENT = "now, +2d, or 2026-12-01T18:00+01:00; else it stays."
 
 
 def dates(
     folder: FolderArgument,
     opens: Annotated[str | None, typer.Option(help=f"New opening: {MOMENT}")] = None,
-    closes: Annotated[str | None, typer.Option(help=f"New end: {MOMENT}")] = None,
+    closes: Annotated[
+        str | None,
+        typer.Option(help=f"New end: {MOMENT} A date alone means the end of that day."),
+    ] = None,
 ) -> None:
-    """Show when the challenge opens and closes, or move that."""
+    """Show when the challenge opens, closes and is frozen, or move opening and end."""
     from thumbnet.challenge.operate import open_store
 
     _, store = open_store(folder)
     try:
-        rules, now = store.challenge().rules, store.clock()
+        challenge, now = store.challenge(), store.clock()
+        rules = challenge.rules
         begin = parse_moment(opens, now) if opens else rules.opens
-        end = parse_moment(closes, now) if closes else rules.closes
+        end = parse_moment(closes, now, end=True) if closes else rules.closes
         if (begin, end) != (rules.opens, rules.closes):
             store.move(begin, end, ACTOR)
     finally:
         store.close()
     out.print(f"opens   {written(begin)}")
     out.print(f"closes  {written(end)}")
+    if challenge.state != "revealed" and (at := challenge.frozen_at):
+        out.print(f"{'frozen ' if at <= now else 'freezes'} {written(at)}")
 
 
 def freeze(
     folder: FolderArgument,
-    at: Annotated[str, typer.Option(help="Moment: now, +2h, or 2026-12-01T18:00+01:00.")] = "now",
-    undo: Annotated[bool, typer.Option("--undo", help="Let it go on.")] = False,
+    at: Annotated[str, typer.Option(help=f"When: {MOMENT}")] = "now",
+    undo: Annotated[
+        bool, typer.Option("--undo", help="End the freeze, or cancel a planned one.")
+    ] = False,
 ) -> None:
-    """Let the board stand as it is, and take no entry meanwhile."""
+    """Keep the board as it is, and take no entry until --undo."""
     from thumbnet.challenge.operate import open_store
 
     _, store = open_store(folder)

@@ -4,17 +4,17 @@ import re
 
 from thumbnet.errors import RecipeError
 
-_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
+_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 
 
 def parse_duration(text: str) -> float:
-    """Return seconds from `90`, `90s`, `5m` or `1.5h`.
+    """Return seconds from `90`, `90s`, `5m`, `1.5h` or `2d`.
 
     Raises: RecipeError
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|)", text.strip())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d|)", text.strip())
     if match is None or not float(match[1]):
-        raise RecipeError(f"'{text}' is no duration; write 90s, 5m or 1.5h")
+        raise RecipeError(f"'{text}' is no duration; write 90s, 5m, 1.5h or 2d")
     return float(match[1]) * _UNITS[match[2]]
 
 

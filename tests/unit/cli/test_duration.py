@@ -10,7 +10,7 @@ from thumbnet.errors import RecipeError
     ("text", "seconds"),
     [
         ("90", 90), ("90s", 90), ("5m", 300), ("5min", 300), ("1.5h", 5400), (" 2 h ", 7200),
-        ("0.5", 0.5), ("007s", 7),
+        ("0.5", 0.5), ("007s", 7), ("2d", 172_800), ("0.5 d", 43_200),
     ],
 )  # fmt: skip
 def test_reads_what_people_write(text: str, seconds: float) -> None:
@@ -18,10 +18,11 @@ def test_reads_what_people_write(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "0.0m", "-5m", "5d", "m", "1h30m", "1,5h", ".5h", "1e3", "nan", "inf", "5 M"]
+    "text",
+    ["", "0", "0.0m", "-5m", "0d", "5w", "m", "1h30m", "1,5h", ".5h", "1e3", "nan", "inf", "5 M"],
 )
 def test_refuses_the_rest_with_examples(text: str) -> None:
-    with pytest.raises(RecipeError, match=f"'{text}' is no duration; write 90s, 5m or 1.5h"):
+    with pytest.raises(RecipeError, match=f"'{text}' is no duration; write 90s, 5m, 1.5h or 2d"):
         parse_duration(text)
 
 

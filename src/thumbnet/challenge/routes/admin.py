@@ -1,5 +1,6 @@
 """The pages of the organizers."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException
@@ -142,18 +143,14 @@ async def show(visit: AdminDep, entry_id: str) -> Response:
 
 @router.post("/freeze")
 async def freeze(visit: AdminDep) -> Response:
-    """Let the board stand as it is."""
-    await visit.fields(Form)
-    await run_in_threadpool(visit.server.store.freeze, visit.server.clock())
-    return await _done(visit, "frozen")
+    """Keep the board as it is, and take no entry."""
+    return await _set_frozen(visit, visit.server.clock())
 
 
 @router.post("/unfreeze")
 async def unfreeze(visit: AdminDep) -> Response:
-    """Let the challenge go on."""
-    await visit.fields(Form)
-    await run_in_threadpool(visit.server.store.freeze, None)
-    return await _done(visit, "unfrozen")
+    """End a freeze, or cancel a planned one."""
+    return await _set_frozen(visit, None)
 
 
 @router.post("/reveal")
@@ -176,12 +173,21 @@ DONE = {
     "disabled": "The team is disabled.",
     "enabled": "The team takes part again.",
     "frozen": "The challenge is frozen.",
-    "unfrozen": "The challenge goes on.",
+    "unfrozen": "The challenge is not frozen any more.",
     "revealed": "The private scores are shown to everybody.",
     "rescored": "All entries are scored again.",
     "hidden": "The entry counts no more.",
     "shown": "The entry counts again.",
 }
+
+
+async def _set_frozen(visit: Visit, at: datetime | None) -> Response:
+    await visit.fields(Form)
+    try:
+        await run_in_threadpool(visit.server.store.freeze, at)
+    except ChallengeError as error:  # revealed
+        return await _overview(visit, 422, error=str(error))
+    return await _done(visit, "frozen" if at else "unfrozen")
 
 
 async def _set_hidden(visit: Visit, entry_id: str, hidden: bool) -> Response:

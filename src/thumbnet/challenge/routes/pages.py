@@ -27,13 +27,21 @@ from thumbnet.challenge.routes import upload
 router = APIRouter(include_in_schema=False)
 
 OWN_PATH = re.compile(r"/[A-Za-z0-9/_-]*", re.ASCII)
+CHANGE_WORDS = {
+    "opens": "opens",
+    "closes": "closes",
+    "name": "name",
+    "description": "description",
+    "quota": "time between two entries of a team",
+    "max_entries": "entries of a team in all",
+}
 HEADINGS = {
     "quota": "Too early",
-    "max_entries": "No entry left",
+    "max_entries": "No entries left",
     "planned": "Not open yet",
     "frozen": "The challenge is frozen",
     "closed": "The challenge is closed",
-    "disabled": "This team takes no part any more",
+    "disabled": "This team is disabled",
     "malformed": "The file has errors",
 }
 
@@ -89,12 +97,15 @@ async def rules(visit: VisitDep) -> Response:
     lines = [[image, *wnids] for image, wnids in zip(images, shifted, strict=True)]
     names = dict(zip(challenge.wnids, challenge.class_names, strict=True))
     named = [[line[0], *(names[wnid] for wnid in line[1:])] for line in lines]
+    changes = await run_in_threadpool(visit.server.store.rule_changes)
     columns = ["class"] if many == 1 else [f"class{rank}" for rank in range(1, 6)]
     return await visit.page(
         "rules.html",
         metric=METRIC_WORDS[challenge.rules.metric],
         example_text="\n".join(" ".join(line) for line in lines),
         example_csv=_csv([["image", *columns], *named]),
+        changes=changes,
+        change_words=CHANGE_WORDS,
         classes=list(zip(challenge.wnids, challenge.class_names, strict=True)),
         base_url=visit.server.settings.public_url,
         max_bytes=visit.server.settings.max_upload_bytes,

@@ -61,7 +61,7 @@ async def check(server: Server, content: bytes) -> CheckAnswer | Refusal:
     """Read a file as a submission would be, without scoring it or using a slot."""
     errors = await run_in_threadpool(_errors, server.store, content)
     if errors:
-        return Refusal("malformed", "The file cannot be read as a submission.", errors=errors)
+        return Refusal("malformed", "The file has errors.", errors=errors)
     snapshot = await server.snapshots.latest()
     return CheckAnswer(
         ok=True,
