@@ -234,17 +234,16 @@ def test_rules_tell_what_changed_and_when(site: Site) -> None:
 
 @pytest.mark.parametrize("path", ["/submit", "/admin"])
 def test_after_the_reveal_nothing_counts_down(site: Site, path: str) -> None:
-    client = site.admin_client() if path == "/admin" else site.team_client("blue")
-    assert "Closes in" in client.get(path).text
     site.store.reveal()
+    client = site.admin_client() if path == "/admin" else site.team_client("blue")
     text = client.get(path).text
     assert "data-until" not in text
     assert "Closes in" not in text
 
 
 def test_a_revealed_challenge_is_not_frozen(site: Site) -> None:
-    client = site.admin_client()
     site.store.reveal()
+    client = site.admin_client()
     for path in ("freeze", "unfreeze"):
         answer = client.post(f"/admin/{path}", data={"csrf": csrf_of(client, "/admin")})
         assert answer.status_code == 422
