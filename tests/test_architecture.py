@@ -20,6 +20,7 @@ LAYERS = (  # from the bottom; a room is a folder or a file of src/thumbnet
         "predictions",
         "scoring",
         "significance",
+        "threads",
         "version",
     },
     {"data", "augment", "models", "optim", "recipes"},
@@ -43,7 +44,7 @@ ANY_IMPORT_ALLOWED = {"thumbnet", "thumbnet.__main__"}  # the doors of the packa
 FORBIDDEN = {"torchvision", "timm", "torchmetrics"}
 TORCH_FREE_ROOMS = {
     "effects", "errors", "live", "memory", "recipe", "predictions", "scoring", "significance",
-    "version", "data", "challenge",
+    "threads", "version", "data", "challenge",
 }  # fmt: skip
 TORCH_ALLOWED = {"thumbnet.data.loader"}
 

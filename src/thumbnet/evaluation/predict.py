@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from thumbnet.augment.views import Preprocess
 from thumbnet.evaluation.views import VIEWS, View, mean_over
 from thumbnet.memory import keep_freed_memory
+from thumbnet.threads import Contention, ThreadTuner
 
 BATCH = 250
 CUDA_BATCH = 2000  # and fewer above 64 px, so that as much memory does
@@ -52,11 +54,13 @@ def predict_logits(
     batch_size: int | None = None,
     views: Sequence[View] = VIEWS["one"],
     progress: Callable[[int, int], None] | None = None,
+    choose_threads: bool = False,
 ) -> NDArray[np.float32]:
     """Run the network over all images; outputs beyond the classes are left out.
 
     Args: fetch returns shrunk packed images by position; batch_size None takes what suits the
-        device; views are seen and their logits averaged; progress hears (done, total).
+        device; views are seen and their logits averaged; progress hears (done, total);
+        choose_threads: on a busy machine, try fewer CPU threads; that changes no logit.
     Shapes: -> (N, num_classes)
     """
     was_training = model.training
@@ -65,13 +69,21 @@ def predict_logits(
     batch_size = batch_size or batch_for(device, preprocess.input_size)
     if num_images > batch_size:
         keep_freed_memory()
+    before = torch.get_num_threads()
+    tuner = ThreadTuner(before, before, None, Contention().found) if choose_threads else None
     logits = np.empty((num_images, num_classes), dtype=np.float32)
-    for first in range(0, num_images, batch_size):
-        part = slice(first, min(first + batch_size, num_images))
-        inputs = preprocess.to_input(fetch(part).to(device))
-        outputs = mean_over(views, model, inputs)
-        logits[part] = outputs[:, :num_classes].cpu().numpy()
-        if progress is not None:
-            progress(part.stop, num_images)
+    try:
+        for first in range(0, num_images, batch_size):
+            started = monotonic()
+            part = slice(first, min(first + batch_size, num_images))
+            inputs = preprocess.to_input(fetch(part).to(device))
+            outputs = mean_over(views, model, inputs)
+            logits[part] = outputs[:, :num_classes].cpu().numpy()
+            if tuner is not None:
+                torch.set_num_threads(tuner.stepped(0, monotonic() - started))
+            if progress is not None:
+                progress(part.stop, num_images)
+    finally:
+        torch.set_num_threads(before)
     model.train(was_training)
     return logits

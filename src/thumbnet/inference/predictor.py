@@ -105,6 +105,7 @@ class Predictor:
             self.trained.num_classes,
             views=seen,
             progress=_told(progress, "predicting"),
+            choose_threads=True,
         )
 
     def _preprocess(self, image_size: int | None) -> Preprocess:

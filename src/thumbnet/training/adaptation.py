@@ -1,9 +1,9 @@
 """What a run changes by itself on a machine that is slower than estimated."""
 
+from thumbnet.threads import ThreadTuner
 from thumbnet.training.forecast import Forecast
 from thumbnet.training.hand import Intervention
 from thumbnet.training.phases import Plan
-from thumbnet.training.thread_tuner import ThreadTuner
 from thumbnet.training.time_budget import TimeBudget
 from thumbnet.training.time_left import TimeLeft
 

@@ -24,8 +24,8 @@ from thumbnet.evaluation.predict import batch_for
 from thumbnet.model_folder import TrainedModel, write_config
 from thumbnet.recipe import RecipeSpec
 from thumbnet.runs import RunFolder
+from thumbnet.threads import Contention, ThreadTuner
 from thumbnet.training.adaptation import Adaptation
-from thumbnet.training.contention import Contention
 from thumbnet.training.control import Inbox
 from thumbnet.training.engine import Engine, Picks, find_device
 from thumbnet.training.events import Observer, Started
@@ -38,7 +38,6 @@ from thumbnet.training.ranks import ALONE, Ranks
 from thumbnet.training.recorder import Recorder
 from thumbnet.training.results import Result
 from thumbnet.training.state import TrainState, fill_state
-from thumbnet.training.thread_tuner import ThreadTuner
 from thumbnet.training.time_budget import TimeBudget
 from thumbnet.training.trainer import Trainer
 from thumbnet.training.world import judged_by

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from thumbnet.evaluation.predict import batch_for, in_fp32
 from thumbnet.recipe import TrainingSpec
-from thumbnet.training.contention import Contention
+from thumbnet.threads import Contention
 from thumbnet.training.engine import Engine, Picks
 from thumbnet.training.passes import WARM_UPS
 

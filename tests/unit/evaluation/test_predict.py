@@ -1,11 +1,14 @@
 """Logits of a whole part: in order, in fp32, whatever the batches."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from thumbnet.augment.views import Preprocess
+from thumbnet.evaluation import predict as predict_module
 from thumbnet.evaluation.predict import batch_for, predict_logits
 
 PLAIN = Preprocess(4, "rgb", (0.0,), (1 / 255,))  # pixels as they are
@@ -70,6 +73,40 @@ def test_half_precision_outputs_become_fp32() -> None:
     assert predict(Probe(torch.bfloat16), images).dtype == np.float32
     rounded = images[:, 0].permute(0, 2, 1).flatten(1)[:, :7].bfloat16().float().numpy()
     assert np.abs(predict(Probe(torch.bfloat16), images) - rounded).max() <= 1
+
+
+class Fewer:
+    """A stand-in for `ThreadTuner` that goes on with one thread after two batches."""
+
+    def __init__(self, threads: int, *_: object) -> None:
+        self.threads, self.num = threads, 0
+
+    def stepped(self, phase: int, seconds: float) -> int:
+        self.num += 1
+        return self.threads if self.num < 2 else 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_threads_may_change_on_the_way_and_are_put_back(
+    monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    monkeypatch.setattr(predict_module, "ThreadTuner", Fewer)
+    used: list[int] = []
+
+    def note(done: int, total: int) -> None:
+        used.append(torch.get_num_threads())
+        if fails and done == 4:
+            raise KeyboardInterrupt
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with suppress(KeyboardInterrupt):
+            predict(Probe(), pictures(), batch_size=1, progress=note, choose_threads=True)
+        assert used == [2] + [1] * (3 if fails else 19)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_progress_hears_every_batch() -> None:

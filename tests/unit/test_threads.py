@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
-from thumbnet.training.thread_tuner import FIRST_RETRY_S, LAST_RETRY_S, ThreadTuner
+import pytest
+
+from thumbnet import threads
+from thumbnet.threads import FIRST_RETRY_S, LAST_RETRY_S, Contention, ThreadTuner
 
 STEP_S = (0.1, 0.2)
 Speed = Callable[[int], float]  # of a number of threads to the time of a step, in estimates
@@ -73,9 +76,9 @@ def test_trials_that_change_nothing_become_rare_and_cost_little() -> None:
     machine = Machine(8, 8)
     machine.busy, machine.pace = True, lambda threads: 3.0 * 8 / threads
     spent = dict.fromkeys((1, 4, 7), 0)
-    for threads in machine.run(60):
-        if threads in spent:
-            spent[threads] += 1
+    for num in machine.run(60):
+        if num in spent:
+            spent[num] += 1
     assert machine.tuner.threads == 8
     assert all(1 <= times <= 5 for times in spent.values())
 
@@ -117,3 +120,27 @@ def test_another_phase_is_compared_with_its_own_estimate() -> None:
     for _ in range(20):
         assert machine.run(2, phase=0) == [2]
         assert machine.run(2, phase=1) == [2]
+
+
+def test_without_an_estimate_only_a_busy_machine_is_worth_a_trial() -> None:
+    for busy in (False, True):
+        tuner = ThreadTuner(2, 2, None, lambda busy=busy: busy)  # type: ignore[misc]
+        used = [tuner.stepped(0, 0.9 if tuner.threads == 2 else 0.4) for _ in range(12)]
+        assert used == [2] * 3 + [1] * 9 if busy else used == [2] * 12
+
+
+def test_switches_a_second_since_the_last_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, count = [100.0], [7]
+    monkeypatch.setattr(threads, "monotonic", lambda: now[0])
+    monkeypatch.setattr(threads, "_involuntary_switches", lambda: count[0])
+    watch = Contention()
+    now[0], count[0] = 102.0, 7 + 20
+    assert watch.per_s() == 10
+    now[0], count[0] = 103.0, 27 + 150
+    assert watch.found()
+    now[0] = 104.0
+    assert not watch.found()
+
+
+def test_the_system_counts_them() -> None:
+    assert threads._involuntary_switches() >= 0

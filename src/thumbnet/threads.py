@@ -1,6 +1,7 @@
-"""Choose the number of CPU threads again while a run trains, where others use the processor."""
+"""Choose the number of CPU threads again while work goes on, where others use the processor."""
 
 from collections.abc import Callable
+from time import monotonic
 
 SLOW = 1.5  # a step this many times as long as usual is worth a trial
 GAIN = 0.9  # the new number of threads must need less than this share of the time
@@ -9,9 +10,33 @@ LOST_S = 1.0  # the most that a trial may lose against the pace before it
 WINDOW_S = 0.5  # steps are compared in groups of this length: at least three
 FIRST_RETRY_S, LAST_RETRY_S = 5.0, 80.0  # between trials; doubled where a trial changes nothing
 
+CONTENDED_PER_S = 30  # involuntary switches a second: a quiet machine has a few, a busy one 100
+
+
+class Contention:
+    """Counts how often the system took the processor from this process.
+
+    A process that waits gives the processor away by itself; it loses it involuntarily only where
+    others want it too. Where the system does not count that (Windows), nothing is contended.
+    """
+
+    def __init__(self) -> None:
+        self._since, self._before = monotonic(), _involuntary_switches()
+
+    def per_s(self) -> float:
+        """Return the involuntary switches a second since the last call."""
+        now, count = monotonic(), _involuntary_switches()
+        rate = (count - self._before) / max(now - self._since, 1e-6)
+        self._since, self._before = now, count
+        return rate
+
+    def found(self) -> bool:
+        """Tell whether others competed for the processor since the last call."""
+        return self.per_s() > CONTENDED_PER_S
+
 
 class ThreadTuner:
-    """Tries other numbers of threads on steps of the training itself, and keeps the fastest.
+    """Tries other numbers of threads on the steps of the work itself, and keeps the fastest.
 
     Threads wait for each other in every operation. Where another process keeps one of two cores
     busy, two threads are often slower than one. Nothing is tried on a quiet machine: steps must be
@@ -20,7 +45,8 @@ class ThreadTuner:
 
     Args:
         threads: used now; `most` may be used
-        step_s: the estimated seconds of a step of each phase; times are compared as multiples
+        step_s: the estimated seconds of a step of each phase; times are compared as multiples.
+            Without an estimate every busy machine is worth a trial
         busy: tells whether others took the processor away since it was last asked
         was_busy: whether `threads` were chosen on a busy machine
     """
@@ -29,14 +55,16 @@ class ThreadTuner:
         self,
         threads: int,
         most: int,
-        step_s: tuple[float, ...],
+        step_s: tuple[float, ...] | None,
         busy: Callable[[], bool],
         was_busy: bool = False,
     ) -> None:
-        self.threads, self.most, self.step_s, self._busy = threads, most, step_s, busy
+        self.threads, self.most, self._busy = threads, most, busy
+        self.step_s = step_s or (1.0,)
         self._on_quiet = most if was_busy else threads
-        self._usual = 1.0
-        self._retry_s = self._wait_s = FIRST_RETRY_S
+        self._usual = 1.0 if step_s else 0.0
+        self._wait_s = FIRST_RETRY_S
+        self._retry_s = FIRST_RETRY_S if step_s else 0.0
         self._phase, self._settled = -1, False
         self._times: list[float] = []
         self._untried: list[int] = []
@@ -103,3 +131,11 @@ class ThreadTuner:
 
 def _median(times: list[float]) -> float:
     return sorted(times)[len(times) // 2]
+
+
+def _involuntary_switches() -> int:
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
