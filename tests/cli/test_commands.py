@@ -32,7 +32,7 @@ def test_train_evaluate_predict(
     said = thumbnet("evaluate", "thumbnet-quick")
     assert said.status == 0
     assert "16" in said.out
-    assert "as holdout reports" in said.out
+    assert "validation set" in said.out
     exact = evaluate("thumbnet-quick").scores
     assert f"{100 * exact.top1:.2f} %" in said.out
 

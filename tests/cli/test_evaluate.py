@@ -22,8 +22,8 @@ def test_sizes_views_and_tables(
         "--image-size", "64", "--by-class", "classes.csv", "--confusion", "confusion.csv",
     )  # fmt: skip
     assert said.status == 0, said.err
-    assert "val, all of it, 48 px, flip" in said.out
-    assert "val, all of it, 64 px, flip" in said.out
+    assert "validation set, 48 px, flip" in said.out
+    assert "validation set, 64 px, flip" in said.out
     assert "exact 95 %" in said.out
     assert "bootstrap 95 %" in said.out
     assert "figures of 4 classes at 64 px written" in said.out

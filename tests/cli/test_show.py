@@ -69,9 +69,24 @@ def test_pictures_of_an_image(thumbnet: Thumbnet, run: RunFolder, tiny: PackedDa
 
 
 def test_pictures_go_to_the_run_and_svg_beside(thumbnet: Thumbnet, run: RunFolder) -> None:
-    assert thumbnet("show", "curves", run.path, run.path, "--svg").status == 0
+    assert thumbnet("show", "curves", run.path, "--svg").status == 0
     check_png(run.path / "plots" / "curves.png")
     assert "<svg" in (run.path / "plots" / "curves.svg").read_text()
+
+
+def test_no_picture_overwrites_another(thumbnet: Thumbnet, run: RunFolder, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run.path, other)
+    shutil.rmtree(other / "plots", ignore_errors=True)
+    for command in ("curves A", "curves A B", "curves B A", "gallery A", "gallery A --split train",
+                    "gallery A --weights last"):  # fmt: skip
+        places = {"A": other, "B": run.path}
+        said = thumbnet("show", *(places.get(word, word) for word in command.split()))
+        assert said.status == 0, said.err
+    assert {file.name for file in (other / "plots").iterdir()} == {
+        "curves.png", f"curves-{run.path.name}.png", "gallery.png", "gallery-train.png",
+        "gallery-last.png",
+    }  # fmt: skip
 
 
 def test_two_learning_rates_as_two_curves(thumbnet: Thumbnet, run: RunFolder) -> None:
@@ -122,7 +137,8 @@ def test_what_only_one_has_right(thumbnet: Thumbnet, run: RunFolder, tmp_path: P
 
 
 def test_diagrams(thumbnet: Thumbnet, run: RunFolder) -> None:
-    assert thumbnet("show", "diagram", run.path).status == 0
+    assert thumbnet("show", "diagram", run.path, "--svg").status == 0
+    check_png(run.path / "plots" / "diagram.png")
     assert "<svg" in (run.path / "plots" / "diagram.svg").read_text()
     assert thumbnet("show", "diagram", "lenet5", "-o", "a.png").status == 0
     check_png(Path("a.png"))
@@ -130,11 +146,11 @@ def test_diagrams(thumbnet: Thumbnet, run: RunFolder) -> None:
 
 def test_data_and_augmentations(thumbnet: Thumbnet, tiny: PackedDataset) -> None:
     assert thumbnet("show", "data", "--data", tiny.path).status == 0
-    check_png(Path("data.png"))
+    check_png(Path(f"plots/data-{tiny.path.name}.png"))
     for recipe in ("hansen2015/alexnet-prelu", "abai2019/network2"):
         said = thumbnet("show", "augment", recipe, "--data", tiny.path, "--count", 2)
         assert said.status == 0, said.err
-        check_png(Path(f"augment-{recipe.replace('/', '-')}.png"))
+        check_png(Path(f"plots/augment-{recipe.replace('/', '-')}.png"))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +202,7 @@ def test_lr_finder_draws_and_suggests(thumbnet: Thumbnet, tiny: PackedDataset) -
     said = thumbnet("show", "lr-finder", "thumbnet/quick", "--data", tiny.path, *small)
     assert said.status == 0, said.err
     assert "falls fastest at" in said.out
-    check_png(Path("lr-finder-thumbnet-quick.png"))
+    check_png(Path("plots/lr-finder-thumbnet-quick.png"))
     said = thumbnet("show", "lr-finder", "thumbnet/quick", "--data", tiny.path, "--from", "2",
                     "--to", "1")  # fmt: skip
     assert said.status == 2

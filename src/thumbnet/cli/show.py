@@ -16,7 +16,7 @@ from thumbnet.cli import (
     show_rates,
 )
 from thumbnet.cli.judge import DeviceOption, WeightsOption
-from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
+from thumbnet.cli.show_files import OutputOption, SvgOption, other_than, place_of, write
 from thumbnet.cli.show_judging import SplitOption, judge, judged_images
 from thumbnet.cli.train import DataOption
 
@@ -44,7 +44,12 @@ def gallery(
     from thumbnet.visualize.gallery import draw_gallery
 
     judged, name = _judged(run, split, data, weights, device)
-    write(draw_gallery(judged, name, count), output, plots_of(run) / "gallery.png", svg)
+    write(
+        draw_gallery(judged, name, count),
+        output,
+        place_of("gallery", [run], split, other_than("best", weights)),
+        svg,
+    )
 
 
 @app.command()
@@ -65,7 +70,7 @@ def hardest(
     judged, name = _judged(run, split, data, weights, device)
     figure = draw_classes(judged, name) if classes else draw_hardest(judged, name, count)
     kind = "hardest-classes" if classes else "hardest"
-    write(figure, output, plots_of(run) / f"{kind}.png", svg)
+    write(figure, output, place_of(kind, [run], split, other_than("best", weights)), svg)
 
 
 @app.command()
@@ -85,9 +90,9 @@ def confusions(
 
     found = judge(run, split, data, weights, device)
     matrix = confusion(found.logits, found.labels)
-    names, title = found.dataset.class_names, f"{Path(run).name} on {found.judged_on}"
+    names, title = found.dataset.class_names, f"{Path(run).name}, {found.judged_on}"
     figure = draw_confusions(matrix, most_confused(matrix, count), names, title)
-    write(figure, output, plots_of(run) / "confusions.png", svg)
+    write(figure, output, place_of("confusions", [run], split, other_than("best", weights)), svg)
 
 
 def _judged(
@@ -95,7 +100,7 @@ def _judged(
 ) -> tuple[Judged, str]:
     """Return the judged images, and what to call network and images in a title."""
     found = judge(run, split, data, weights, device)
-    return judged_images(found), f"{Path(run).name} on {found.judged_on}"
+    return judged_images(found), f"{Path(run).name}, {found.judged_on}"
 
 
 for command in (

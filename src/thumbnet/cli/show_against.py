@@ -9,7 +9,7 @@ import typer
 
 from thumbnet.cli.judge import DeviceOption, WeightsOption
 from thumbnet.cli.output import make_table, out
-from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
+from thumbnet.cli.show_files import OutputOption, SvgOption, other_than, place_of, write
 from thumbnet.cli.show_judging import SplitOption, judge_all, judged_images
 from thumbnet.cli.train import DataOption
 
@@ -45,7 +45,7 @@ def pareto(
         points.append(Point(label, scores.top1, ends.low, ends.high, _axes(costs[name])))
     figure = draw_pareto(points, next(iter(found.values())).judged_on)
     _print(found, costs, where)
-    write(figure, output, plots_of(runs[0]) / "pareto.png", svg)
+    write(figure, output, place_of("pareto", runs, split, other_than("best", weights)), svg)
 
 
 def _axes(costs: Costs) -> dict[str, float]:
@@ -95,4 +95,5 @@ def wins(
     one, other = (judged_images(found[name]) for name in (first, second))
     names = [Path(first).name, Path(second).name]
     figure = draw_wins(one, other, names, found[first].judged_on, count)
-    write(figure, output, plots_of(first) / f"wins-{names[1]}.png", svg)
+    place = place_of("wins", [first, second], split, other_than("best", weights))
+    write(figure, output, place, svg)

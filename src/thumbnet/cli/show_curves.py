@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
+from thumbnet.cli.show_files import OutputOption, SvgOption, place_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ def curves(
     folders = [find_run(run) for run in runs]
     found = [curve_of(folder, folder.name) for folder in folders]
     figure = draw_overlay(_with_settings(runs, found)) if together else draw_curves(found)
-    write(figure, output, plots_of(runs[0]) / f"curves{'-together' * together}.png", svg)
+    write(figure, output, place_of("curves-together" if together else "curves", runs), svg)
 
 
 def _with_settings(runs: Sequence[str], curves: Sequence[Curve]) -> list[Curve]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thumbnet.cli.show_files import OutputOption, SvgOption, write
+from thumbnet.cli.show_files import OutputOption, SvgOption, other_than, place_of, write
 from thumbnet.cli.train import DataOption
 
 if TYPE_CHECKING:
@@ -60,7 +59,8 @@ def augment(
     )
     names = [dataset.class_names[i] for i in split.labels[chosen]]
     figure = draw_augmented(images, names, draws, f"Augmentation of {spec.name}", note)
-    write(figure, output, Path(f"augment-{spec.name.replace('/', '-')}.png"), svg)
+    details = (spec.name, None if phase is None else f"phase-{phase}")
+    write(figure, output, place_of("augment", (), *details), svg)
 
 
 def _names(specs: Sequence[AugmentSpec]) -> list[str]:
@@ -117,4 +117,5 @@ def data(
         f"the first {SAMPLES} of each class in {split}, {len(labels):,} images of "
         f"{dataset.image_size} x {dataset.image_size} px in all"
     )
-    write(draw_samples(samples, title, note), output, Path("data.png"), svg)
+    place = place_of("data", (), dataset.path.name, other_than("train", split))
+    write(draw_samples(samples, title, note), output, place, svg)

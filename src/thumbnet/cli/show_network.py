@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thumbnet.cli.judge import WeightsOption
-from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
+from thumbnet.cli.show_files import OutputOption, SvgOption, other_than, place_of, write
 from thumbnet.cli.train import DataOption
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def filters(
     model = _network(run, weights).trained.model
     name = find_convolution(model, layer, second)
     figure = draw_filters(convolutions(model)[name], name, Path(run).name)
-    write(figure, output, plots_of(run) / f"filters-{name}.png", svg)
+    place = place_of("filters", [run], name, other_than("best", weights))
+    write(figure, output, place, svg)
 
 
 def activations(
@@ -63,14 +64,15 @@ def activations(
     from thumbnet.visualize.activations import draw_activations, layer_maps
 
     predictor = _network(run, weights)
-    pixels, inputs = _input(predictor, run, image, data)
+    pixels, inputs, _ = _input(predictor, run, image, data)
     maps = layer_maps(predictor.model, inputs, layer or None)
     for name, held in maps.items():
         if held.ndim != 3:
             raise RecipeError(f"layer '{name}' puts out no maps; give one before it flattens")
     title = f"{Path(run).name}: what its layers make of {Path(image).name}"
     figure = draw_activations(pixels, maps, title)
-    write(figure, output, plots_of(run) / f"activations-{Path(image).stem}.png", svg)
+    details = (Path(image).stem, *(layer or ()), other_than("best", weights))
+    write(figure, output, place_of("activations", [run], *details), svg)
 
 
 def prelu(
@@ -83,7 +85,8 @@ def prelu(
     from thumbnet.visualize.prelu import draw_slopes, prelu_slopes
 
     slopes = prelu_slopes(_network(run, weights).trained.model)
-    write(draw_slopes(slopes, Path(run).name), output, plots_of(run) / "prelu.png", svg)
+    place = place_of("prelu", [run], other_than("best", weights))
+    write(draw_slopes(slopes, Path(run).name), output, place, svg)
 
 
 def saliency(
@@ -100,13 +103,16 @@ def saliency(
     from thumbnet.visualize.attribution import saliency as find_saliency
 
     predictor = _network(run, weights)
-    pixels, inputs = _input(predictor, run, image, data)
+    pixels, inputs, truth = _input(predictor, run, image, data)
     index, what = _class(predictor, inputs, class_)
     heat = find_saliency(predictor.model, inputs, index)
-    title = f"{Path(run).name}: pixels of {Path(image).name} that speak for or against {what}"
-    note = "largest absolute gradient of the class's logit over the channels; bright is more"
+    title = f"{Path(run).name}: pixels of {Path(image).name} that matter for {what}"
+    note = (
+        f"{truth}largest absolute gradient of the class's logit over the channels; bright is more"
+    )
     figure = draw_attribution(pixels, heat, title, note, "saliency")
-    write(figure, output, plots_of(run) / f"saliency-{Path(image).stem}.png", svg)
+    details = (Path(image).stem, class_, other_than("best", weights))
+    write(figure, output, place_of("saliency", [run], *details), svg)
 
 
 def cam(
@@ -125,15 +131,16 @@ def cam(
     from thumbnet.visualize.attribution import draw_attribution, grad_cam
 
     predictor = _network(run, weights)
-    pixels, inputs = _input(predictor, run, image, data)
+    pixels, inputs, truth = _input(predictor, run, image, data)
     index, what = _class(predictor, inputs, class_)
     heat, name = grad_cam(predictor.model, inputs, index, layer)
-    title = f"{Path(run).name}: where {Path(image).name} speaks for {what}"
+    title = f"{Path(run).name}: where {Path(image).name} looks like {what}"
     size = " x ".join(map(str, heat.shape))
-    nothing = "" if heat.any() else "; nothing in it speaks for this class"
-    note = f"Grad-CAM at layer {name}, {size} pixels; bright is more{nothing}"
+    nothing = "" if heat.any() else "; nothing in it looks like this class"
+    note = f"{truth}Grad-CAM at layer {name}, {size} pixels; bright is more{nothing}"
     figure = draw_attribution(pixels, heat, title, note, f"Grad-CAM at {name}")
-    write(figure, output, plots_of(run) / f"cam-{Path(image).stem}.png", svg)
+    details = (Path(image).stem, layer, class_, other_than("best", weights))
+    write(figure, output, place_of("cam", [run], *details), svg)
 
 
 def diagram(
@@ -143,20 +150,22 @@ def diagram(
     ] = 200,
     weights: WeightsOption = "best",
     output: OutputOption = None,
+    svg: SvgOption = False,
 ) -> None:
-    """Draw a network's blocks, shapes and parameters, as SVG unless -o ends in .png."""
+    """Draw a network's operations, branches, shapes and parameters; SVG scales best."""
     from thumbnet.models.registry import model_names
-    from thumbnet.visualize.diagram import draw_diagram, fresh_blocks, network_blocks
+    from thumbnet.visualize.diagram import draw_diagram
+    from thumbnet.visualize.trace import fresh_graph, trace
 
     if network in model_names():
-        blocks, size = fresh_blocks(network, num_classes)
-        write(draw_diagram(blocks, network, size), output, Path(f"diagram-{network}.svg"), False)
+        graph = fresh_graph(network, num_classes)
+        write(draw_diagram(graph, network), output, place_of("diagram", (), network), svg)
         return
     trained = _network(network, weights).trained
     size, channels = trained.preprocess.input_size, trained.preprocess.in_channels
-    blocks = network_blocks(trained.model, channels, size)
-    figure = draw_diagram(blocks, f"{Path(network).name} ({trained.architecture})", size)
-    write(figure, output, plots_of(network) / "diagram.svg", False)
+    graph = trace(trained.model, channels, size)
+    figure = draw_diagram(graph, f"{Path(network).name} ({trained.architecture})")
+    write(figure, output, place_of("diagram", [network], other_than("best", weights)), svg)
 
 
 def _network(run: str, weights: str) -> Predictor:
@@ -172,32 +181,37 @@ def _network(run: str, weights: str) -> Predictor:
 
 def _input(
     predictor: Predictor, run: str, image: str, data: Path | None
-) -> tuple[NDArray[np.uint8], Tensor]:
-    """Return the pixels of an image as the network is judged on them, and its input.
+) -> tuple[NDArray[np.uint8], Tensor, str]:
+    """Return an image's pixels as the network is evaluated on them, its input, its class in words.
 
     Shapes: -> (S, S, 3), (1, C, R, R)
     """
     import torch
 
     preprocess = predictor.trained.preprocess
-    packed = torch.from_numpy(_pixels(predictor.trained, run, image, data).copy())[None]
+    pixels, truth = _pixels(predictor.trained, run, image, data)
+    packed = torch.from_numpy(pixels.copy())[None]
     inputs = preprocess(packed)
     shown = packed
     if preprocess.crop is not None:  # only the window is looked at
         edge = round(packed.shape[1] * (1 - preprocess.crop / preprocess.image_size) / 2)
         shown = packed[:, edge : packed.shape[1] - edge, edge : packed.shape[2] - edge]
-    return shown[0].numpy(), inputs
+    return shown[0].numpy(), inputs, truth
 
 
-def _pixels(trained: TrainedModel, run: str, image: str, data: Path | None) -> NDArray[np.uint8]:
+def _pixels(
+    trained: TrainedModel, run: str, image: str, data: Path | None
+) -> tuple[NDArray[np.uint8], str]:
+    """Return an image's pixels, and its true class in words where it is known."""
     from thumbnet.data.decode import decode
     from thumbnet.errors import DataError
     from thumbnet.inference import data_of
+    from thumbnet.visualize.style import first_name
 
     preprocess, path = trained.preprocess, Path(image)
     if path.is_file():
         try:
-            return decode(path.read_bytes(), preprocess.source_size, preprocess.resize)
+            return decode(path.read_bytes(), preprocess.source_size, preprocess.resize), ""
         except (DataError, OSError) as error:
             raise DataError(f"cannot read the image {path}: {error}") from None
     dataset = data_of(run, data)
@@ -205,7 +219,10 @@ def _pixels(trained: TrainedModel, run: str, image: str, data: Path | None) -> N
         found = (split.names == image.encode()).nonzero()[0]
         if len(found):
             pixels: NDArray[np.uint8] = split.images[found[0]]
-            return pixels
+            if split.labels is None:
+                return pixels, ""
+            label = int(split.labels[found[0]])
+            return pixels, f"true class: {first_name(dataset.class_names[label])}; "
     raise DataError(
         f"no image '{image}': it is no file, and {dataset.path} has none of that name; give a "
         f"file, or a name such as {dataset.splits['val'].names[0].decode()}"
@@ -217,7 +234,7 @@ def _class(predictor: Predictor, inputs: Tensor, wanted: str | None) -> tuple[in
     import torch
 
     from thumbnet.errors import DataError, did_you_mean
-    from thumbnet.visualize.style import shorten
+    from thumbnet.visualize.style import first_name
 
     trained = predictor.trained
     with torch.no_grad():
@@ -233,4 +250,5 @@ def _class(predictor: Predictor, inputs: Tensor, wanted: str | None) -> tuple[in
                 "give a class's id or name"
             )
         index = known.index(wanted) % trained.num_classes
-    return index, f"{shorten(trained.class_names[index], 24)} ({100 * float(probs[index]):.1f} %)"
+    share = f"{100 * float(probs[index]):.1f}\N{NO-BREAK SPACE}%"  # the title is not broken there
+    return index, f"{first_name(trained.class_names[index])} ({share})"

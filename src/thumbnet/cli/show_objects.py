@@ -9,7 +9,7 @@ import typer
 
 from thumbnet.cli.judge import DeviceOption, WeightsOption
 from thumbnet.cli.output import make_table, out
-from thumbnet.cli.show_files import OutputOption, SvgOption, plots_of, write
+from thumbnet.cli.show_files import OutputOption, SvgOption, other_than, place_of, write
 from thumbnet.cli.show_judging import SplitOption, judge_all
 from thumbnet.cli.train import DataOption
 
@@ -41,7 +41,7 @@ def objects(
     one = next(iter(found.values()))
     logits = {Path(name).name: each.logits for name, each in found.items()}
     studies = study_objects(one.dataset, one.part, logits)
-    place = plots_of(runs[0]) / "objects.png"
+    place = place_of("objects", runs, split, other_than("best", weights))
     drawn = {name: _drawn(study) for name, study in studies.items()}
     write(draw_objects(drawn, one.judged_on), output, place, svg)
     _write_lines((output or place).with_suffix(".csv"), studies)

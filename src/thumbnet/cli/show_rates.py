@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 from thumbnet.cli.judge import DeviceOption
 from thumbnet.cli.output import out
 from thumbnet.cli.progress import bar
-from thumbnet.cli.show_files import OutputOption, SvgOption, write
+from thumbnet.cli.show_files import OutputOption, SvgOption, place_of, write
 from thumbnet.cli.train import DataOption
 
 
@@ -44,8 +43,7 @@ def lr_finder(
     figure = draw_sweep(
         sweep.rates, sweep.losses, sweep.smoothed, sweep.suggested, planned, spec.name
     )
-    place = Path(f"lr-finder-{spec.name.replace('/', '-')}.png")
-    write(figure, output, place, svg)
+    write(figure, output, place_of("lr-finder", (), spec.name), svg)
     out.print(f"the loss falls fastest at {sweep.suggested:.2g}; the recipe's highest: {planned:g}")
     if sweep.last is None:
         out.print(f"it had not risen by {highest:g}; go on with --to")

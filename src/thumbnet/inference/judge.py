@@ -22,6 +22,8 @@ from thumbnet.recipe import RecipeSpec
 from thumbnet.runs import find_run, run_around
 from thumbnet.scoring import ranked
 
+SETS = {"train": "training set", "val": "validation set", "test": "test set"}
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -195,13 +197,12 @@ def _part(run_or_folder: str | Path, dataset: PackedDataset, split: str | None) 
     recipe = recipe_of(run_or_folder)
     if split is not None or recipe is None:
         name = split or "val"
-        return source_part(dataset, name), f"{name}, all of it"
+        return source_part(dataset, name), SETS.get(name, name)
     protocol = apply_protocol(dataset, recipe.data.protocol)
-    chosen = " (chosen on val)" if recipe.data.protocol == "official" else ""
-    part = protocol.report
-    whole = len(part.indices) == len(dataset.splits[part.split])
-    extent = "" if whole else f", {len(part.indices)} images"
-    return part, f"{part.split}{extent}, as {recipe.data.protocol} reports{chosen}"
+    chosen = ", on which the best epoch was chosen" if recipe.data.protocol == "official" else ""
+    part, whole = protocol.report, len(dataset.splits[protocol.report.split])
+    extent = "" if len(part) == whole else f"{len(part):,} of {whole:,} images of the "
+    return part, f"{extent}{SETS[part.split]}{chosen}"
 
 
 def recipe_of(run_or_folder: str | Path) -> RecipeSpec | None:

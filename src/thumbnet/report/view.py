@@ -173,7 +173,7 @@ def _judge(view: RunView, path: Path, data: PackedDataset | str | None, with_ima
     ]  # fmt: skip
     pairs = most_confused(matrix, NUM_CONFUSIONS)
     view.confusions = [(names[a], names[b], count) for a, b, count in pairs]
-    title = f"{view.title} on {found.judged_on}"
+    title = f"{view.title}, {found.judged_on}"
     judged = Judged(found.images, found.labels, softmax(found.logits), names)
     view.drawings += [
         Drawing("Calibration", f"calibration error {100 * held.error:.2f} points", draw_calibration(

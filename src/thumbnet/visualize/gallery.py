@@ -16,14 +16,14 @@ from thumbnet.visualize.style import (
     ORANGE,
     SMALL_SIZE,
     TEXT_SIZE,
+    first_name,
     look,
     new_figure,
-    shorten,
 )
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-NAME = 15  # letters of a class name below an image
+CELL = 1.35  # inches, so that a class name needs few lines
 
 
 @dataclass(frozen=True)
@@ -72,23 +72,29 @@ def draw_gallery(judged: Judged, network: str, count: int = 8) -> Figure:
         if len(indices)
     ]
     note = (
-        f"{100 * share:.1f} % of {len(judged.labels):,} images right; below each: its class, then "
-        "the guess and how sure; blue frame: right, orange: wrong"
+        f"{100 * share:.1f} % of {len(judged.labels):,} images right; below each: the predicted "
+        "class with its probability; blue frame: right, orange: wrong"
     )
-    return draw_rows(rows, f"{network}: predictions", note, cell=1.15)
+    return draw_rows(rows, f"{network}: predictions", note, cell=CELL)
 
 
 def _cell(judged: Judged, i: int) -> Cell:
     guess, label = int(judged.best[i]), int(judged.labels[i])
-    sure = f"{100 * judged.probs[i, guess]:.0f} %"
-    name = shorten(judged.class_names[label], NAME)
+    predicted = f"predicted {named(judged.class_names[guess], judged.probs[i, guess])}"
     if guess == label:
-        return Cell(judged.images[i], f"{name}\nright, {sure}", BLUE)
+        return Cell(judged.images[i], f"{predicted}, right", BLUE)
     return Cell(
-        judged.images[i],
-        f"{name}\nnot {shorten(judged.class_names[guess], NAME)}\n{sure}",
-        ORANGE,
+        judged.images[i], f"{predicted},\nis {first_name(judged.class_names[label])}", ORANGE
     )
+
+
+def named(class_name: str, probability: float) -> str:
+    """Return a class and its probability in words that stay on one line, such as `cat 49 %`."""
+    percent = 100 * probability
+    share = (
+        f"{percent:.0f}" if percent >= 1 else f"{percent:.2g}" if percent >= 1e-4 else "< 0.0001"
+    )
+    return f"{first_name(class_name)} {share}\N{NO-BREAK SPACE}%"
 
 
 def draw_hardest(judged: Judged, network: str, count: int = 24) -> Figure:
@@ -97,17 +103,16 @@ def draw_hardest(judged: Judged, network: str, count: int = 24) -> Figure:
     cells = []
     for i in order:
         label, guess = int(judged.labels[i]), int(judged.best[i])
-        own = 100 * judged.own[i]
-        chance = f"{own:.2g} %" if own >= 1e-4 else "< 0.0001 %"
-        caption = f"{shorten(judged.class_names[label], NAME)}\n{chance}"
+        caption = f"is {named(judged.class_names[label], judged.own[i])}"
         if guess != label:
-            caption += f"\nnot {shorten(judged.class_names[guess], NAME)}"
+            predicted = named(judged.class_names[guess], judged.probs[i, guess])
+            caption = f"predicted {predicted},\n{caption}"
         cells.append(Cell(judged.images[i], caption, BLUE if guess == label else ORANGE))
     note = (
-        f"the {len(order)} of {len(judged.labels):,} images whose own class is given the least "
-        "probability; below each: its class, that probability, the guess"
+        f"the {len(order)} of {len(judged.labels):,} images whose own class gets the lowest "
+        "probability; below each: the predicted and the true class with their probabilities"
     )
-    return draw_rows(in_rows(cells, 8), f"{network}: hardest images", note, cell=1.15)
+    return draw_rows(in_rows(cells, 8), f"{network}: hardest images", note, cell=CELL)
 
 
 def recalls(judged: Judged) -> tuple[Floats, Ints]:
@@ -143,7 +148,7 @@ def draw_classes(judged: Judged, network: str, count: int = 12) -> Figure:
         for place, i in enumerate(shown):
             axes.text(100 * recall[i] + 0.8, place, f"{100 * recall[i]:.0f}", va="center",
                       size=SMALL_SIZE, color=GREY)  # fmt: skip
-        names = [shorten(judged.class_names[i], 30) for i in shown]
+        names = [first_name(judged.class_names[i]) for i in shown]
         axes.set_yticks(places, names, size=TEXT_SIZE)
         axes.set(xlim=(0, 105), ylim=(len(shown) - 0.5, -0.5), xlabel="recall, %")
         axes.grid(visible=False, axis="y")

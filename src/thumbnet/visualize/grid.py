@@ -1,7 +1,7 @@
 """Images side by side with names: the layout that galleries, samples and filters share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, sqrt
 
 import numpy as np
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from thumbnet.visualize.style import LINE, SMALL_SIZE, TEXT_SIZE, look, new_figure
+from thumbnet.visualize.style import LINE, SMALL_SIZE, TEXT_SIZE, look, new_figure, wrap
 
 GAP = 0.08  # of a cell, between two images
 LABEL_WIDTH = 1.5  # inches, for the names of rows
@@ -57,10 +57,17 @@ def in_rows(cells: Sequence[Cell], columns: int | None = None) -> list[Row]:
 
 
 def draw_rows(rows: Sequence[Row], title: str, note: str = "", *, cell: float = 1.0) -> Figure:
-    """Draw rows of images.
+    """Draw rows of images; captions and names are wrapped.
 
     Units: cell, the side of an image with its gap, in inches
     """
+    rows = [
+        Row(
+            [replace(one, caption=_wrapped(one.caption, cell, SMALL_SIZE)) for one in row.cells],
+            _wrapped(row.name, LABEL_WIDTH, TEXT_SIZE),
+        )
+        for row in rows
+    ]
     columns = max(len(row.cells) for row in rows)
     label = LABEL_WIDTH if any(row.name for row in rows) else 0.0
     lines = [
@@ -85,6 +92,10 @@ def draw_rows(rows: Sequence[Row], title: str, note: str = "", *, cell: float = 
                 _draw(axes, one, label + i * cell, top, cell)
             top += height
     return figure
+
+
+def _wrapped(text: str, width: float, size: float) -> str:
+    return "\n".join(line for part in text.split("\n") for line in wrap(part, width, size))
 
 
 def _draw(axes: Axes, one: Cell, left: float, top: float, cell: float) -> None:

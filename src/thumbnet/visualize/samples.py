@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from thumbnet.augment.policy import Policy
 from thumbnet.recipe import AugmentSpec
 from thumbnet.visualize.grid import Cell, Row, draw_rows
-from thumbnet.visualize.style import shorten
+from thumbnet.visualize.style import first_name
 
 Images = NDArray[np.uint8]
 
@@ -43,7 +43,7 @@ def draw_augmented(
                 Cell(_flat(shown[i]), "original" if e == 0 else f"epoch {e}", low=0, high=255)
                 for e, shown in enumerate((images, *draws))
             ],
-            shorten(names[i], 18),
+            first_name(names[i]),
         )
         for i in range(len(images))
     ]
@@ -55,7 +55,7 @@ def draw_samples(samples: Sequence[tuple[str, Images]], title: str, note: str) -
 
     Shapes: each (N, S, S, 3)
     """
-    rows = [Row([Cell(image) for image in images], shorten(name, 18)) for name, images in samples]
+    rows = [Row([Cell(image) for image in images], first_name(name)) for name, images in samples]
     return draw_rows(rows, title, note, cell=1.0)
 
 

@@ -79,9 +79,14 @@ def wrap(text: str, width: float, size: float = TEXT_SIZE) -> list[str]:
     return textwrap.wrap(text, max(8, int(width * 72 / (0.6 * size))))
 
 
+def first_name(class_name: str) -> str:
+    """Return the first of the synonyms in a class name."""
+    return class_name.partition(",")[0]
+
+
 def shorten(text: str, length: int) -> str:
     """Cut a class name to its first synonym and at most `length` characters."""
-    return cut(text.partition(",")[0], length)
+    return cut(first_name(text), length)
 
 
 def cut(text: str, length: int) -> str:

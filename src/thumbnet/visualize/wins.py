@@ -7,11 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from thumbnet.errors import RecipeError
-from thumbnet.visualize.gallery import Ints, Judged
+from thumbnet.visualize.gallery import CELL, Ints, Judged, named
 from thumbnet.visualize.grid import Cell, Row, draw_rows
-from thumbnet.visualize.style import BLUE, ORANGE, cut, shorten
+from thumbnet.visualize.style import BLUE, ORANGE, cut
 
-NAME = 16  # letters of a class name below an image
 NAME_LINE = 14  # letters of a network's name in a line beside its rows
 COLUMNS = 8
 
@@ -47,14 +46,14 @@ def draw_wins(
     note = (
         f"{judged_on}: {numbers[0]:,} of {len(one.labels):,} images only {cut(names[0], 30)} has "
         f"right, {numbers[1]:,} only {cut(names[1], 30)}; first those where it is ahead by most; "
-        "below each: its class, what the other took it for, and how sure each was"
+        "below each: its class, and what the other network predicted, with the probabilities"
     )
-    return draw_rows(rows, f"{cut(names[0], 30)} against {cut(names[1], 30)}", note, cell=1.15)
+    return draw_rows(rows, f"{cut(names[0], 30)} against {cut(names[1], 30)}", note, cell=CELL)
 
 
 def _cell(winner: Judged, loser: Judged, i: int, color: str) -> Cell:
     label, guess = int(winner.labels[i]), int(loser.best[i])
-    sure = f"{100 * winner.own[i]:.0f} % against {100 * loser.probs[i, guess]:.0f} %"
     names = winner.class_names
-    caption = f"{shorten(names[label], NAME)}\nnot {shorten(names[guess], NAME)}\n{sure}"
+    caption = f"is {named(names[label], winner.own[i])};\nother network: "
+    caption += named(names[guess], loser.probs[i, guess])
     return Cell(winner.images[i], caption, color)

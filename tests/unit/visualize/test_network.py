@@ -9,10 +9,11 @@ from thumbnet.errors import RecipeError
 from thumbnet.models.registry import create_model, model_names
 from thumbnet.visualize.activations import draw_activations, layer_maps, strongest
 from thumbnet.visualize.attribution import draw_attribution, grad_cam, overlay, saliency
-from thumbnet.visualize.diagram import ROWS_A_COLUMN, fresh_blocks, network_blocks, to_columns
+from thumbnet.visualize.diagram import draw_diagram, to_columns, to_panels
 from thumbnet.visualize.filters import draw_filters, filter_tiles
 from thumbnet.visualize.layers import find_convolution, map_layers
 from thumbnet.visualize.prelu import draw_slopes, prelu_slopes
+from thumbnet.visualize.trace import IMAGE, Op, fresh_graph, trace
 
 
 class Hand(nn.Module):
@@ -131,28 +132,93 @@ def test_slopes() -> None:
 
 
 @pytest.mark.parametrize("name", model_names())
-def test_a_diagram_holds_every_parameter_once(name: str) -> None:
-    with torch.device("meta"):
-        model = create_model(name, 10)
-    blocks, _ = fresh_blocks(name, 10)
-    assert sum(block.num_parameters for block in blocks) == sum(
-        parameter.numel() for parameter in model.parameters()
-    )
-    columns = to_columns(blocks)
-    parts = [part.name for column in columns for block in column for part in block.parts]
-    assert parts == [part.name for block in blocks for part in block.parts]
-    assert max(sum(len(b.parts) for b in column) for column in columns) <= 2 * ROWS_A_COLUMN
+def test_a_diagram_holds_every_operation_once(name: str) -> None:
+    graph = fresh_graph(name, 10)
+    assert graph.is_whole
+    assert sum(op.num_parameters for op in graph.ops) == graph.num_parameters
+    panels = to_panels(graph)
+    assert sum(panel.num_parameters * panel.times for panel in panels) == graph.num_parameters
+    assert [panel for column in to_columns(panels) for panel in column] == panels
+    entry = IMAGE
+    for panel in panels:
+        places = {(panel.levels[i], panel.lanes[i]) for i in panel.boxes}
+        assert len(places) == len(panel.boxes)  # no box on another
+        for start, end, lane in panel.skips:  # nor a line across one
+            passed = range(panel.levels.get(start, -1) + 1, panel.levels[end])
+            assert not places & {(level, lane) for level in passed}
+        inputs = {i for box in panel.boxes.values() for i in box.inputs} - set(panel.boxes)
+        assert inputs == {panel.entry}
+        assert panel.entry >= entry
+        entry = max(panel.boxes)
+
+
+def words(name: str, block: str) -> dict[str, Op]:
+    """The operations of a block by what they are; those that come twice by the last."""
+    return {op.what: op for op in fresh_graph(name, 10).ops if op.inside.startswith(block)}
+
+
+def test_shortcuts_lie_beside_the_block_and_end_in_a_sum() -> None:
+    graph = fresh_graph("resnet18", 10)
+    first, second = (p for p in to_panels(graph) if p.title.startswith("layer2"))
+    side = next(i for i, box in first.boxes.items() if box.ops[0].what.startswith("conv 1 x 1"))
+    (join,) = (i for i, box in first.boxes.items() if box.ops[0].what == "sum")
+    assert first.boxes[side].inputs == (first.entry,)
+    assert side in first.boxes[join].inputs
+    assert first.lanes[side] != first.lanes[join]
+    assert second.boxes[max(second.boxes)].inputs[1] == second.entry  # the shortcut itself
+    assert [skip[:2] for skip in second.skips] == [(second.entry, max(second.boxes))]
+    done = [op.what for box in first.boxes.values() for op in box.ops]
+    assert done.count("ReLU") == 2
+    said = [op.what for op in graph.ops]
+    assert said[3] == "max pool 3 x 3, stride 2"
+    assert "global mean pool" in said
+
+
+def test_branches_joins_and_functions_are_found() -> None:
+    fire = words("squeezenet1_1", "features.3")
+    assert len(fire["concat"].inputs) == 2
+    assert "space to depth 2 x 2" in words("densenet_network1", "")
+    assert len(words("fractalnet", "blocks.0")["mean"].inputs) == 3
+    assert "global max pool" in words("thumbnet_quick", "")
+    pools = [op for op in fresh_graph("alchnet19", 10).ops if op.what.startswith("max pool")]
+    assert [op.name.rpartition(".")[0] for op in pools] == [
+        f"blocks.{i}.shortcut" for i in (2, 4, 6)
+    ]
+
+
+def test_equal_blocks_in_a_row_are_drawn_once() -> None:
+    panels = to_panels(fresh_graph("resnet34", 10))
+    times = {panel.title: panel.times for panel in panels if panel.times > 1}
+    assert times == {
+        "layer1.0 to layer1.2 BasicBlock": 3, "layer2.1 to layer2.3 BasicBlock": 3,
+        "layer3.1 to layer3.5 BasicBlock": 5, "layer4.1 to layer4.2 BasicBlock": 2,
+    }  # fmt: skip
+
+
+def test_a_network_that_leaves_torch_is_drawn_in_order_and_says_so() -> None:
+    class Leaves(Hand):
+        def forward(self, images: Tensor) -> Tensor:
+            maps = torch.from_numpy(self.conv(images).numpy().copy())
+            logits: Tensor = self.head(self.act(maps).mean((2, 3)))
+            return logits
+
+    graph = trace(Leaves(), 3, 8)
+    assert [op.inputs for op in graph.ops] == [(IMAGE,), (0,), (1,), (2,)]
+    note = draw_diagram(graph, "net").texts[1].get_text()
+    assert "some connections could not be followed" in " ".join(note.split())
+    assert "followed" not in draw_diagram(trace(Hand(), 3, 8), "net").texts[1].get_text()
 
 
 def test_a_diagram_leaves_the_network_as_it_was() -> None:
     model = create_model("thumbnet_quick", 4, width=4).train()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    blocks = network_blocks(model, 3, 32)
+    graph = trace(model, 3, 32)
     assert model.training
     assert all(value.equal(before[key]) for key, value in model.state_dict().items())
-    assert [block.name for block in blocks][:2] == ["stem", "group1"]
-    assert blocks[0].parts[0].what == "conv 4 x 4, 4, stride 2"
-    assert blocks[0].parts[0].output == (4, 16, 16)
+    assert not any(module._forward_hooks for module in model.modules())
+    assert [panel.title for panel in to_panels(graph)][:2] == ["stem", "group1 Group"]
+    assert graph.ops[0].what == "conv 4 x 4, 4, stride 2"
+    assert graph.ops[0].output == (4, 16, 16)
 
 
 def test_attribution_of_nothing_draws() -> None:

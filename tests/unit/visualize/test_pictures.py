@@ -1,17 +1,19 @@
 """The common look, the grid, curves, galleries: what stands where, and equal files each time."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib import _pylab_helpers
+from matplotlib.figure import Figure
 
 from thumbnet.data.packed import PackedDataset
 from thumbnet.errors import CheckpointError, RecipeError
 from thumbnet.recipe import FlipSpec
 from thumbnet.training.results import COLUMNS
-from thumbnet.visualize.confusions import draw_confusions
+from thumbnet.visualize.confusions import draw_confusions, group_classes
 from thumbnet.visualize.curves import Curve, draw_curves, read_curve
 from thumbnet.visualize.gallery import (
     Judged,
@@ -24,6 +26,7 @@ from thumbnet.visualize.gallery import (
 from thumbnet.visualize.grid import Cell, draw_rows, grid_shape, in_rows
 from thumbnet.visualize.samples import augmented
 from thumbnet.visualize.style import render, save, shorten
+from thumbnet.visualize.wins import draw_wins
 
 
 def results(tmp_path: Path, phases: str = "1122") -> Path:
@@ -144,9 +147,25 @@ def test_a_gallery_chooses_right_wrong_and_surely_wrong(judged: Judged) -> None:
     assert "40.0 % of 5 images right" in figure.texts[1].get_text()
 
 
+def captions(figure: Figure) -> list[str]:
+    """What stands on a figure, without the breaks between lines."""
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    return [" ".join(text.replace("\N{NO-BREAK SPACE}", " ").split()) for text in texts]
+
+
+def test_captions_say_what_was_predicted_with_whole_names(judged: Judged) -> None:
+    long = replace(judged, class_names=("an ant with a very long name, Formica", "bee", "cat"))
+    said = captions(draw_gallery(long, "net"))
+    assert "predicted bee 80 %, is an ant with a very long name" in said
+    assert "predicted an ant with a very long name 90 %, right" in said
+    other = replace(long, probs=np.eye(3)[[0, 0, 1, 1, 1]])
+    said = captions(draw_wins(other, long, ("a", "b"), "validation set"))
+    assert "is an ant with a very long name 100 %; other network: bee 80 %" in said
+
+
 def test_hardest_come_first(judged: Judged) -> None:
-    texts = [text.get_text() for text in draw_hardest(judged, "net", 2).axes[0].texts]
-    assert texts == ["cat\n< 0.0001 %\nnot bee", "ant\n20 %\nnot bee"]
+    texts = captions(draw_hardest(judged, "net", 2))
+    assert texts == ["predicted bee 100 %, is cat < 0.0001 %", "predicted bee 80 %, is ant 20 %"]
     recall, counts = recalls(judged)
     assert list(recall) == [0.5, 0, 0.5]
     assert list(counts) == [2, 1, 2]
@@ -157,10 +176,26 @@ def test_hardest_come_first(judged: Judged) -> None:
 def test_confusions_are_shares_of_the_class(judged: Judged) -> None:
     matrix = np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1]])
     figure = draw_confusions(matrix, [(0, 1, 1)], judged.class_names, "net")
-    shown = figure.axes[0].images[0].get_array()
-    np.testing.assert_allclose(shown, [[50, 50, 0], [100, 0, 0], [0, 50, 50]])
+    order = [["ant", "bee", "cat"].index(t.get_text()) for t in figure.axes[0].get_yticklabels()]
+    expected = np.array([[0, 50, 0], [100, 0, 0], [0, 50, 0]])[np.ix_(order, order)]
+    np.testing.assert_allclose(figure.axes[0].images[0].get_array().filled(0), expected)
     assert [t.get_text() for t in figure.axes[1].get_yticklabels()] == ["ant → bee"]
     assert draw_confusions(np.eye(3, dtype=np.int64), [], judged.class_names, "net")
+
+
+def test_confused_classes_are_grouped_and_groups_are_named() -> None:
+    rng = np.random.default_rng(0)
+    kind = rng.permutation(np.arange(80) % 8)  # of ten classes each
+    matrix = 5 * np.eye(80, dtype=np.int64) + rng.integers(1, 4, (80, 80)) * (kind[:, None] == kind)
+    groups = group_classes(matrix)
+    assert sorted(i for group in groups for i in group) == list(range(80))
+    assert [len(set(kind[group])) for group in groups] == [1] * 8
+    names = [f"class {i}" for i in range(80)]
+    axes = draw_confusions(matrix, [], names, "net").axes[0]
+    said = [text.get_text() for text in axes.texts]
+    assert said == [", ".join(names[i] for i in group[:3]) + " + 7" for group in groups]
+    heights = [text.xyann[1] for text in axes.texts]
+    assert (np.diff(heights) > 0).all()
 
 
 def test_augmented_images_are_those_of_the_policy(tiny: PackedDataset) -> None:
