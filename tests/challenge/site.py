@@ -23,6 +23,7 @@ from thumbnet.challenge.entities import Receipt, Rules, Team
 from thumbnet.challenge.settings import Settings
 from thumbnet.challenge.store import Store
 from thumbnet.challenge.store_admin import create_challenge
+from thumbnet.challenge.store_engine import SERVING, Patience
 from thumbnet.challenge.store_truth import Truth
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -153,7 +154,11 @@ def csrf_of(client: Client, path: str) -> str:
 
 @contextmanager
 def open_site(
-    folder: Path, seed: int = 0, rules: Rules = RULES, **settings: object
+    folder: Path,
+    seed: int = 0,
+    rules: Rules = RULES,
+    patience: Patience = SERVING,
+    **settings: object,
 ) -> Iterator[Site]:
     """Open a challenge in a folder, or in the database that `database_url` names."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -170,6 +175,7 @@ def open_site(
         clock,
         malformed_per_hour=made.malformed_per_hour,
         max_note_chars=made.max_note_chars,
+        patience=patience,
     )
     runner = asyncio.Runner()  # it makes its loop when first asked; a browser's test has another
     try:

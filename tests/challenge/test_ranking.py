@@ -67,7 +67,7 @@ class Challenge(RuleBasedStateMachine):
         self.world = World(f"sqlite:///{self.file}", rules)
         self.other = self.world.open()
         for store in (self.world.store, self.other):
-            event.listen(store.engine, "connect", _hurry)
+            event.listen(store.write_engine, "connect", _hurry)
         self.world.clock.step(days=1)
         self.sides: list[Side] = []
         self.frozen = self.revealed = False

@@ -130,10 +130,9 @@ def test_a_forged_cookie_is_nobody(site: Site) -> None:
         client.cookies.set("session", cookie)
         assert client.post("/admin/freeze", data={"csrf": "x"}).status_code == 403
     other = Sessions("another secret, as long as the first", False, timedelta(hours=1), site.clock)
-    forged = httpx.Response(200)
+    forged = other.issue(admin=site.store.admin_seal())
     client = site.client()
-    client.cookies.set("session", other._signer.dumps(vars(other.issue(is_admin=True))))
-    del forged
+    client.cookies.set("session", other._signer.dumps(vars(forged)))
     assert "Password" in client.get("/admin").text
 
 

@@ -27,8 +27,10 @@ from thumbnet.challenge.security import BodyGuard, Headers, LastCatch
 from thumbnet.challenge.settings import Settings
 from thumbnet.challenge.snapshot import FRAGMENT_URL
 from thumbnet.challenge.store import Clock, Store, utc_now
+from thumbnet.challenge.store_engine import SERVING, BusyError
 from thumbnet.version import __version__
 
+BUSY_RETRY_S = "5"
 IDLE_S = 10.0  # how long a body may pause
 REASONS = {
     400: "bad_request",
@@ -41,6 +43,7 @@ REASONS = {
     415: "media_type",
     422: "bad_request",
     500: "failed",
+    503: "busy",
 }
 DESCRIPTION = """Submit labels, read the scoreboard. Times are in UTC and by the server's clock;
 scores are fractions of 1. Every refusal has the same form and costs no slot."""
@@ -57,6 +60,7 @@ def create_app(settings: Settings, store: Store | None = None, clock: Clock = ut
         clock,
         malformed_per_hour=settings.malformed_per_hour,
         max_note_chars=settings.max_note_chars,
+        patience=SERVING,
     )
     server = Server.of(settings, store, clock)
 
@@ -87,6 +91,7 @@ def create_app(settings: Settings, store: Store | None = None, clock: Clock = ut
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(BusyError, _busy)
     _add_middleware(app, settings, server)
     return app
 
@@ -140,6 +145,12 @@ async def _bad_request(request: Request, error: Exception) -> Response:
     """Answer a parameter that does not fit without repeating it."""
     del error
     return await _http_error(request, HTTPException(422, "A parameter does not fit."))
+
+
+async def _busy(request: Request, error: Exception) -> Response:
+    answer = _plain_error(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+    answer.headers["Retry-After"] = BUSY_RETRY_S
+    return answer
 
 
 async def _gone(request: Request, error: Exception) -> Response:

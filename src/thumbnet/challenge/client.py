@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import httpx
 
 TIMEOUT_S = 30.0
-WORTH_WAITING = {"quota", "too_many", "planned"}
+WORTH_WAITING = {"quota", "too_many", "planned", "busy"}
 
 
 class RefusedError(SubmissionError):

@@ -20,6 +20,11 @@ from thumbnet.challenge.sessions import Sessions, Throttle, Ticket, Viewer
 from thumbnet.challenge.settings import Settings
 from thumbnet.challenge.snapshot import Snapshots
 from thumbnet.challenge.store import Store
+from thumbnet.challenge.store_access import Owner
+from thumbnet.challenge.turns import Turns
+
+NUM_WRITERS = 8  # threads and connections that write; readers have others
+PASSWORD_WAIT_S = 2.0  # checking a password takes 64 MiB, so it is done for one at a time
 
 
 class Form(BaseModel):
@@ -52,6 +57,8 @@ class Server:
     snapshots: Snapshots
     sessions: Sessions
     throttles: Throttles
+    writers: Turns
+    passwords: Turns
     meter: Meter
     templates: Environment
 
@@ -72,6 +79,8 @@ class Server:
                 address=Throttle(settings.upload_limit),
                 token=Throttle(settings.token_upload_limit),
             ),
+            writers=Turns(NUM_WRITERS, store.patience.write_s),
+            passwords=Turns(1, PASSWORD_WAIT_S),
             meter=Meter(),
             templates=templates,
         )
@@ -81,10 +90,14 @@ class Server:
         ticket = self.sessions.read(request)
         if ticket is None:
             return Visit(self, request, None, Viewer(csrf=""))
-        team = None
-        if ticket.team:
-            team = await run_in_threadpool(self.store.team_of_token_hash, ticket.team)
-        viewer = Viewer(self.sessions.csrf(ticket), team, ticket.is_admin)
+        owner: Owner | None = Owner()
+        if ticket.is_login:
+            owner = await run_in_threadpool(
+                self.store.owner, ticket.nonce, ticket.team, ticket.admin
+            )
+        if owner is None:  # logged out
+            return Visit(self, request, None, Viewer(csrf=""))
+        viewer = Viewer(self.sessions.csrf(ticket), owner.team, owner.is_admin)
         return Visit(self, request, ticket, viewer)
 
 
@@ -134,7 +147,7 @@ class Visit:
         )
         headers = {"Cache-Control": "no-store" if self.ticket else "no-cache"}
         response = HTMLResponse(text, status, headers)
-        if self.ticket is not None and self.server.sessions.read(self.request) is None:
+        if self.ticket is not None and self.ticket != server.sessions.read(self.request):
             server.sessions.write(response, self.ticket)
         return response
 

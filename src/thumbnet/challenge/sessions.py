@@ -18,18 +18,26 @@ from starlette.responses import Response
 
 from thumbnet.challenge.entities import Team
 
+BROWSER_S = 365 * 24 * 3600
+
 
 @dataclass(frozen=True)
 class Ticket:
-    """What the cookie says. `team` is the hash of a team's token, so a new token ends the session.
+    """What the cookie says. A new token of the team, or password of the admin, ends the session.
 
-    It is empty unless a team is logged in.
+    `team` is the hash of the team's token and `admin` the seal of the admin's password; each is
+    empty unless a team or the admin is logged in.
     """
 
     nonce: str
     at: float
     team: str = ""
-    is_admin: bool = False
+    admin: str = ""
+
+    @property
+    def is_login(self) -> bool:
+        """Whether somebody is logged in."""
+        return bool(self.team or self.admin)
 
 
 @dataclass(frozen=True)
@@ -45,17 +53,19 @@ ANONYMOUS = Viewer(csrf="")
 
 
 class Sessions:
-    """Signs and reads the cookie. Nothing of it is kept on the server."""
+    """Signs and reads the cookie. The server keeps only which sessions were ended."""
 
     def __init__(
         self, secret: str, https: bool, lasts: timedelta, clock: Callable[[], datetime]
     ) -> None:
         self._lasts = lasts
         self._signer = URLSafeSerializer(secret, salt="session")
+        self._browser_signer = URLSafeSerializer(secret, salt="browser")
         self._secret = secret.encode()
         self._https = https
         self._clock = clock
-        self.cookie = "__Host-session" if https else "session"
+        prefix = "__Host-" if https else ""
+        self.cookie, self.browser_cookie = f"{prefix}session", f"{prefix}browser"
 
     def read(self, request: Request) -> Ticket | None:
         """Return the ticket of a request; None where there is none, or it is forged or old."""
@@ -64,12 +74,15 @@ class Sessions:
             ticket = Ticket(**held)
         except (BadSignature, TypeError):
             return None
-        age = self._clock() - datetime.fromtimestamp(ticket.at, tz=UTC)
-        return ticket if age < self._lasts else None
+        return ticket if self._clock() < self.ends(ticket) else None
 
-    def issue(self, team: str = "", is_admin: bool = False) -> Ticket:
+    def issue(self, team: str = "", admin: str = "") -> Ticket:
         """Return a new ticket; a login always makes one, so that none can be planted before."""
-        return Ticket(token_urlsafe(16), self._clock().timestamp(), team, is_admin)
+        return Ticket(token_urlsafe(16), self._clock().timestamp(), team, admin)
+
+    def ends(self, ticket: Ticket) -> datetime:
+        """Return when a ticket is too old."""
+        return datetime.fromtimestamp(ticket.at, tz=UTC) + self._lasts
 
     def write(self, response: Response, ticket: Ticket) -> None:
         """Put a ticket into the cookie."""
@@ -88,6 +101,26 @@ class Sessions:
         response.delete_cookie(
             self.cookie, path="/", secure=self._https, httponly=True, samesite="lax"
         )
+
+    def remember_browser(self, response: Response, seal: str) -> None:
+        """Let a browser in which the admin logged in be known again, until the next password."""
+        response.set_cookie(
+            self.browser_cookie,
+            self._browser_signer.dumps([token_urlsafe(16), seal]),
+            max_age=BROWSER_S,
+            path="/",
+            secure=self._https,
+            httponly=True,
+            samesite="lax",
+        )
+
+    def known_browser(self, request: Request, seal: str) -> str | None:
+        """Return the number of a browser in which the admin has logged in; None for others."""
+        try:
+            number, given = self._browser_signer.loads(request.cookies.get(self.browser_cookie, ""))
+        except (BadSignature, TypeError, ValueError):
+            return None
+        return str(number) if given == seal else None
 
     def csrf(self, ticket: Ticket) -> str:
         """Return the token that forms of this session carry."""

@@ -15,6 +15,7 @@ from thumbnet.challenge.picture import board_view
 from thumbnet.challenge.rendering import METRIC_WORDS, facts
 from thumbnet.challenge.routes.answers import BoardAnswer
 from thumbnet.challenge.store import Store
+from thumbnet.challenge.store_engine import BusyError
 from thumbnet.live import Live, Stamp
 
 REDRAW_AFTER = timedelta(seconds=20)  # it says how long is left, also where no script counts down
@@ -72,7 +73,12 @@ class Snapshots:
         await self.live.look()
 
     async def _stamp(self) -> Stamp:
-        return await run_in_threadpool(self._read_stamp)
+        try:
+            return await run_in_threadpool(self._read_stamp)
+        except BusyError:
+            if self._held is None:
+                raise
+            return self._held.stamp  # the board as it was last
 
     def _read_stamp(self) -> Stamp:
         version = self._store.version()

@@ -14,10 +14,11 @@ from thumbnet.challenge.entities import Receipt, Refusal, Rules, State, Team
 from thumbnet.challenge.limits import countdown
 from thumbnet.challenge.names import clean_note
 from thumbnet.challenge.parse import MalformedError, parse_submission
+from thumbnet.challenge.store_access import Access
 from thumbnet.challenge.store_admin import read_truth
-from thumbnet.challenge.store_engine import Clock, utc_now
+from thumbnet.challenge.store_engine import PATIENT, Clock, Patience, utc_now
 from thumbnet.challenge.store_history import Snapshot
-from thumbnet.challenge.store_read import Reading, entries_left, read_entries
+from thumbnet.challenge.store_read import entries_left, read_entries
 from thumbnet.challenge.store_truth import Truth, judge, pack_array, pack_bits
 from thumbnet.challenge.tables import audit, challenge, entry, team
 
@@ -51,11 +52,11 @@ class _EndedError(Exception):
     """The challenge ended while a submission waited for its turn."""
 
 
-class Store(Reading):
+class Store(Access):
     """Everything routes and commands ask of a challenge.
 
     Args: malformed_per_hour: how many unreadable files of a team are explained in an hour;
-        max_note_chars: where notes are cut
+        max_note_chars: where notes are cut; patience: how long to wait for others
     """
 
     def __init__(
@@ -65,8 +66,9 @@ class Store(Reading):
         *,
         malformed_per_hour: int = 30,
         max_note_chars: int = 500,
+        patience: Patience = PATIENT,
     ) -> None:
-        super().__init__(url, clock)
+        super().__init__(url, clock, patience=patience)
         self._malformed_per_hour, self._max_note_chars = malformed_per_hour, max_note_chars
 
     def submit(

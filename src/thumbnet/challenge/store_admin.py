@@ -104,15 +104,16 @@ class Administration(RulesAdmin):
             connection.execute(update(challenge).values(admin_hash=auth.hash_password(password)))
             self.note(connection, actor, "password changed")
 
-    def check_admin(self, password: str, address: str = "") -> bool:
-        """Tell whether this is the admin's password, and write the answer down."""
+    def check_admin(self, password: str, address: str = "") -> str | None:
+        """Return the seal for a session if this is the admin's password, and note the answer."""
         with self.reading() as connection:
             kept = connection.scalar(select(challenge.c.admin_hash))
-        fine = kept is not None and auth.check_password(kept, password)
+        assert kept is not None
+        fine = auth.check_password(kept, password)
         with self.writing() as connection:
             action = "login" if fine else "login refused"
             self.note(connection, "admin" if fine else "visitor", action, address=address)
-        return fine
+        return auth.seal(kept) if fine else None
 
     def hide(self, entry_id: str, hidden: bool = True, actor: str = "admin") -> None:
         """Let an entry count no more, or count again; its slot stays spent.

@@ -2,8 +2,10 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,34 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from thumbnet.challenge import migrations
 from thumbnet.challenge.settings import ChallengeError
 from thumbnet.challenge.tables import audit, challenge
+from thumbnet.errors import ThumbnetError
 
 Clock = Callable[[], datetime]
-BUSY_S = 60.0  # how long a write waits for those of other processes; rescoring takes seconds
+SQLITE_BUSY, POSTGRES_BUSY = 5, "55P03"  # what the databases call a lock that did not come
+
+
+class BusyError(ThumbnetError):
+    """The database is in use by others for longer than we wait; nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is busy, and nothing was changed; try again in a moment")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait, in seconds, where others hold what we want to read or write."""
+
+    read_s: float
+    write_s: float
+
+
+PATIENT = Patience(60.0, 60.0)  # for commands: rescoring in another process takes seconds
+SERVING = Patience(0.5, 7.0)  # for the server: who waits there has a browser that gives up
 
 
 def utc_now() -> datetime:
@@ -36,20 +59,34 @@ def utc_now() -> datetime:
 class Database:
     """A challenge's database; several processes may have it open."""
 
-    def __init__(self, url: str, clock: Clock = utc_now, *, create: bool = False) -> None:
-        self.engine = make_engine(url, create=create)
+    def __init__(
+        self,
+        url: str,
+        clock: Clock = utc_now,
+        *,
+        create: bool = False,
+        patience: Patience = PATIENT,
+    ) -> None:
+        self.engine = make_engine(url, patience.read_s, create=create)
+        # Apart, so that writes which wait take no connection from reads.
+        self.write_engine = make_engine(url, patience.write_s, create=create)
         self.clock = clock
+        self.patience = patience
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        self._writer = threading.Lock() if self.is_sqlite else nullcontext()
+        self._writer = threading.Lock()
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+        self.write_engine.dispose()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a transaction that only reads."""
-        with self.engine.connect() as connection, connection.begin():
+        """Open a transaction that only reads.
+
+        Raises: BusyError
+        """
+        with _busy_told(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -66,13 +103,28 @@ class Database:
 
         SQLite admits one writer: taking its lock at once, threads wait their turn here and
         processes in SQLite. Locks of rows are taken in the order team, challenge, entry.
+
+        Raises: BusyError
         """
         with (
-            self._writer,
-            self.engine.connect().execution_options(writes=True) as connection,
+            _busy_told(),
+            self._turn(),
+            self.write_engine.connect().execution_options(writes=True) as connection,
             connection.begin(),
         ):
             yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self.is_sqlite:
+            yield
+        elif self._writer.acquire(timeout=self.patience.write_s):
+            try:
+                yield
+            finally:
+                self._writer.release()
+        else:
+            raise BusyError
 
     def migrate(self) -> None:
         """Bring the database to the form this version of the code reads.
@@ -136,9 +188,24 @@ class Database:
             return bool(connection.scalar(select(func.count()).select_from(challenge)))
 
 
-def make_engine(url: str, *, create: bool = False) -> Engine:
+@contextmanager
+def _busy_told() -> Iterator[None]:
+    """Turn what a database says when a lock or connection does not come into a BusyError."""
+    try:
+        yield
+    except PoolTimeoutError:
+        raise BusyError from None
+    except OperationalError as error:
+        sqlite = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # without what is added to it
+        if sqlite == SQLITE_BUSY or getattr(error.orig, "sqlstate", "") == POSTGRES_BUSY:
+            raise BusyError from None
+        raise
+
+
+def make_engine(url: str, wait_s: float = PATIENT.write_s, *, create: bool = False) -> Engine:
     """Open a database; SQLite in WAL mode, where each commit is on disk before it returns.
 
+    Args: wait_s: how long to wait for a lock
     Raises: ChallengeError for an address that is none, or a file that is missing
     """
     try:
@@ -147,6 +214,7 @@ def make_engine(url: str, *, create: bool = False) -> Engine:
             engine = create_engine(parsed, pool_pre_ping=True)
             if engine.dialect.name != "postgresql":
                 raise NoSuchModuleError
+            event.listen(engine, "connect", partial(_set_up_postgres, wait_s))
             return engine
     except (ArgumentError, NoSuchModuleError, ImportError):
         raise ChallengeError(
@@ -155,10 +223,15 @@ def make_engine(url: str, *, create: bool = False) -> Engine:
         ) from None
     if not parsed.database or not (create or Path(parsed.database).is_file()):
         raise ChallengeError(f"there is no database {parsed.database or 'in memory'}")
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_S, "check_same_thread": False})
+    engine = create_engine(parsed, connect_args={"timeout": wait_s, "check_same_thread": False})
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _set_up_postgres(wait_s: float, driver_connection: Any, _record: object) -> None:
+    driver_connection.execute(f"SET lock_timeout = '{int(wait_s * 1000)}ms'")
+    driver_connection.commit()
 
 
 def _set_up_sqlite(driver_connection: Any, _record: object) -> None:

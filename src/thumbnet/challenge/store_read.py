@@ -13,7 +13,7 @@ from thumbnet.challenge.limits import next_slot
 from thumbnet.challenge.statistics import score_of
 from thumbnet.challenge.store_admin import Administration, team_of
 from thumbnet.challenge.store_board import Correct, View, board_rows
-from thumbnet.challenge.store_engine import Clock, utc_now
+from thumbnet.challenge.store_engine import PATIENT, Clock, Patience, utc_now
 from thumbnet.challenge.store_history import Snapshot, load_snapshot
 from thumbnet.challenge.store_truth import unpack_bits
 from thumbnet.challenge.tables import challenge, entry, team
@@ -24,8 +24,8 @@ MAX_CACHED_CORRECT = 2_000  # entries; 10 kB each for 10,000 images
 class Reading(Administration):
     """The database with all that can be asked of it; what the board needs is kept in memory."""
 
-    def __init__(self, url: str, clock: Clock = utc_now) -> None:
-        super().__init__(url, clock)
+    def __init__(self, url: str, clock: Clock = utc_now, *, patience: Patience = PATIENT) -> None:
+        super().__init__(url, clock, patience=patience)
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._boards: dict[tuple[object, ...], Board] = {}

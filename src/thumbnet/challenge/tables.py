@@ -141,4 +141,19 @@ audit = Table(
     Index(None, "team_id", "at"),
 )
 
-COPY_ORDER = (challenge, truth, team, entry, audit)  # what others refer to comes first
+# Sessions that were ended by logging out. `until` is when the cookie is too old anyway.
+ended_session = Table(
+    "ended_session",
+    metadata,
+    Column("nonce_hash", String(64), primary_key=True),
+    Column("until", Moment, nullable=False),
+)
+
+COPY_ORDER = (
+    challenge,
+    truth,
+    team,
+    entry,
+    audit,
+    ended_session,
+)  # what others refer to comes first

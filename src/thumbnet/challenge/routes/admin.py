@@ -10,6 +10,7 @@ from starlette.responses import Response
 from thumbnet.challenge.context import Form, Visit, VisitDep, address_of, see_other
 from thumbnet.challenge.entities import Team
 from thumbnet.challenge.names import MAX_NAME_CHARS
+from thumbnet.challenge.routes.upload import TooManyError
 from thumbnet.challenge.settings import ChallengeError
 
 router = APIRouter(prefix="/admin", include_in_schema=False)
@@ -68,21 +69,39 @@ async def overview(visit: VisitDep, done: str = "") -> Response:
 @router.post("/login")
 async def login(visit: VisitDep) -> Response:
     """Log an organizer in."""
-    form, server, address = (
-        await visit.fields(PasswordForm),
-        visit.server,
-        address_of(visit.request),
-    )
-    if wait_s := server.throttles.login.hit("admin", address):
-        error = f"Too many tries. Try again in {wait_s} s."
-        answer = await visit.page("admin_login.html", 429, error=error)
-        answer.headers["Retry-After"] = str(wait_s)
+    form, server = await visit.fields(PasswordForm), visit.server
+    try:
+        seal = await server.passwords.run(_seal_for, visit, form.password)
+    except TooManyError as error:
+        message = f"Too many wrong passwords. Try again in {error.wait_s} s."
+        answer = await visit.page("admin_login.html", 429, error=message)
+        answer.headers["Retry-After"] = str(error.wait_s)
         return answer
-    if not await run_in_threadpool(server.store.check_admin, form.password, address):
+    if seal is None:
         return await visit.page("admin_login.html", 401, error="This is not the password.")
     answer = see_other("/admin")
-    server.sessions.write(answer, server.sessions.issue(is_admin=True))
+    server.sessions.write(answer, server.sessions.issue(admin=seal))
+    server.sessions.remember_browser(answer, seal)
     return answer
+
+
+def _seal_for(visit: Visit, password: str) -> str | None:
+    """Return the seal for a session of the admin, None for a wrong password.
+
+    Wrong ones are counted by address, but for a browser in which the admin has logged in before:
+    that one counts for itself, so that nobody behind the same address can lock it out.
+
+    Raises: TooManyError
+    """
+    server, address = visit.server, address_of(visit.request)
+    browser = server.sessions.known_browser(visit.request, server.store.admin_seal())
+    key = ("admin", browser or address)
+    if wait_s := server.throttles.login.wait_s(*key):
+        raise TooManyError(wait_s)
+    seal = server.store.check_admin(password, address)
+    if seal is None:
+        server.throttles.login.hit(*key)
+    return seal
 
 
 @router.post("/teams")
@@ -90,7 +109,7 @@ async def add_team(visit: AdminDep) -> Response:
     """Add a team, and show its token this once."""
     form = await visit.fields(TeamForm)
     try:
-        team, token = await run_in_threadpool(
+        team, token = await visit.server.writers.run(
             visit.server.store.add_team, form.name, form.is_baseline
         )
     except ChallengeError as error:
@@ -109,7 +128,7 @@ async def team_entries(visit: AdminDep, team: TeamDep) -> Response:
 async def rotate_token(visit: AdminDep, team: TeamDep) -> Response:
     """Make a new token for a team, and show it this once."""
     await visit.fields(Form)
-    token = await run_in_threadpool(visit.server.store.rotate_token, team)
+    token = await visit.server.writers.run(visit.server.store.rotate_token, team)
     return await _overview(visit, token=token, token_team=team)
 
 
@@ -117,7 +136,7 @@ async def rotate_token(visit: AdminDep, team: TeamDep) -> Response:
 async def disable(visit: AdminDep, team: TeamDep) -> Response:
     """Take a team out."""
     await visit.fields(Form)
-    await run_in_threadpool(visit.server.store.disable_team, team)
+    await visit.server.writers.run(visit.server.store.disable_team, team)
     return await _done(visit, "disabled")
 
 
@@ -125,7 +144,7 @@ async def disable(visit: AdminDep, team: TeamDep) -> Response:
 async def enable(visit: AdminDep, team: TeamDep) -> Response:
     """Take a team back."""
     await visit.fields(Form)
-    await run_in_threadpool(visit.server.store.disable_team, team, False)
+    await visit.server.writers.run(visit.server.store.disable_team, team, False)
     return await _done(visit, "enabled")
 
 
@@ -157,7 +176,7 @@ async def unfreeze(visit: AdminDep) -> Response:
 async def reveal(visit: AdminDep) -> Response:
     """Show the private scores to everybody."""
     await visit.fields(Form)
-    await run_in_threadpool(visit.server.store.reveal)
+    await visit.server.writers.run(visit.server.store.reveal)
     return await _done(visit, "revealed")
 
 
@@ -165,7 +184,7 @@ async def reveal(visit: AdminDep) -> Response:
 async def rescore(visit: AdminDep) -> Response:
     """Score all entries again."""
     await visit.fields(Form)
-    await run_in_threadpool(visit.server.store.rescore)
+    await visit.server.writers.run(visit.server.store.rescore)
     return await _done(visit, "rescored")
 
 
@@ -184,7 +203,7 @@ DONE = {
 async def _set_frozen(visit: Visit, at: datetime | None) -> Response:
     await visit.fields(Form)
     try:
-        await run_in_threadpool(visit.server.store.freeze, at)
+        await visit.server.writers.run(visit.server.store.freeze, at)
     except ChallengeError as error:  # revealed
         return await _overview(visit, 422, error=str(error))
     return await _done(visit, "frozen" if at else "unfrozen")
@@ -193,7 +212,7 @@ async def _set_frozen(visit: Visit, at: datetime | None) -> Response:
 async def _set_hidden(visit: Visit, entry_id: str, hidden: bool) -> Response:
     await visit.fields(Form)
     try:
-        await run_in_threadpool(visit.server.store.hide, entry_id, hidden)
+        await visit.server.writers.run(visit.server.store.hide, entry_id, hidden)
     except ChallengeError:
         raise HTTPException(404, "There is no such entry.") from None
     return await _done(visit, "hidden" if hidden else "shown")

@@ -69,7 +69,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         415: "the body is no text",
         422: "the file has errors, and here are all of them",
         429: "too early: `Retry-After` and `retry_at` say when",
-        503: "too many listeners",
+        503: "the server is busy, or has too many listeners: `Retry-After` says when to try again",
     }
     made: dict[int | str, dict[str, Any]] = {
         status: {"model": RefusalAnswer, "description": words[status]} for status in statuses
@@ -142,7 +142,7 @@ async def events(server: ServerDep) -> Response:
     "/submissions",
     status_code=201,
     response_model=ReceiptAnswer,
-    responses=refusals(401, 403, 408, 413, 415, 422, 429),
+    responses=refusals(401, 403, 408, 413, 415, 422, 429, 503),
     openapi_extra=BODY | NOTE,
 )
 async def submit(request: Request, server: ServerDep, team: TeamDep) -> Response:

@@ -152,10 +152,13 @@ async def login(visit: VisitDep) -> Response:
         answer.headers["Retry-After"] = str(wait_s)
         return answer
     token = form.token.strip()
-    if await run_in_threadpool(server.store.team_of_token, token) is None:
+    team = await run_in_threadpool(server.store.team_of_token, token)
+    if team is None:
         server.throttles.login.hit("team", address)  # only failures: a class shares one address
         error = "No team has this token."
         return await visit.page("login.html", 401, error=error, next=_safe(form.next))
+    if wait_s := server.throttles.token.hit("login", str(team.id)):  # each may end in a log-out
+        raise HTTPException(429, f"Too many log-ins. Try again in {wait_s} s.")
     answer = see_other(_safe(form.next))
     server.sessions.write(answer, server.sessions.issue(team=hash_token(token)))
     return answer
@@ -163,10 +166,14 @@ async def login(visit: VisitDep) -> Response:
 
 @router.post("/logout")
 async def logout(visit: VisitDep) -> Response:
-    """Log out."""
+    """Log out, also wherever the cookie was copied to."""
     await visit.fields(Form)
+    server, ticket = visit.server, visit.ticket
+    if ticket is not None and ticket.is_login:
+        ends = server.sessions.ends(ticket)
+        await server.writers.run(server.store.end_session, ticket.nonce, ends)
     answer = see_other("/")
-    visit.server.sessions.forget(answer)
+    server.sessions.forget(answer)
     return answer
 
 

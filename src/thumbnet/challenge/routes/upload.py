@@ -48,7 +48,7 @@ async def submit(
     server: Server, team: Team, content: bytes, note: str, address: str
 ) -> Receipt | Refusal:
     """Score a file, and show the board that it makes."""
-    outcome = await run_in_threadpool(server.store.submit, team, content, note, address)
+    outcome = await server.writers.run(server.store.submit, team, content, note, address)
     if isinstance(outcome, Receipt):
         server.meter.uploads["accepted"] += 1
         await server.snapshots.changed()
