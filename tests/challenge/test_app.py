@@ -278,7 +278,7 @@ def test_openapi_documents_every_call_with_an_example(client: Client) -> None:
     }
     upload = schema["paths"][f"{API}/submissions"]["post"]
     assert set(upload["responses"]) == {
-        *("201", "401", "403", "408", "413", "415", "422", "429"),
+        *("201", "401", "403", "408", "413", "415", "422", "429", "503"),
     }
     assert {"text/plain", "text/csv"} == set(upload["requestBody"]["content"])
     assert upload["requestBody"]["content"]["text/csv"]["example"].startswith("image,class\n")
