@@ -74,7 +74,7 @@ class LiveTraining:
         elif isinstance(event, Handled):
             self._hand(event)
         elif isinstance(event, Slow):
-            err.print(f"[bold yellow]WARNING:[/] {describe_slow(event)}")
+            err.print(f"WARNING: {describe_slow(event)}", style="bold yellow")
         elif isinstance(event, Ended):
             self._show(event.reason, force=True)
 

@@ -148,9 +148,10 @@ def _report_slowness(result: Result) -> None:
 
     if 2 * result.num_trained < result.num_steps and result.reason in {"finished", "time_budget"}:
         err.print(
-            f"[bold yellow]WARNING:[/] only {result.num_trained} of {result.num_steps} planned "
+            f"WARNING: only {result.num_trained} of {result.num_steps} planned "
             "steps were trained: the machine was slower than estimated, and the network learned "
-            f"less than it could. {ON_A_SLOW_MACHINE}"
+            f"less than it could. {ON_A_SLOW_MACHINE}",
+            style="bold yellow",
         )
     elif result.num_skipped:
         out.print(

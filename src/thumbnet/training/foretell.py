@@ -1,5 +1,6 @@
 """What a resolved recipe will take here: its plan, how the engine runs it, seconds and bytes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import nn
@@ -15,6 +16,11 @@ from thumbnet.training.phases import Plan
 from thumbnet.training.picks import measured_picks
 from thumbnet.training.ranks import ALONE, Ranks
 
+BUDGET_SHARE = 0.9  # of a time budget is planned for; the rest is for errors of the estimate
+EVALUATION_SHARE = 0.2  # of it at most goes into evaluations,
+LEAST_WATCHED = 500  # which see at least so many images
+HALVINGS = 20  # of the interval in which the length of a recipe is searched
+
 
 @dataclass(frozen=True)
 class Foretold:
@@ -23,6 +29,7 @@ class Foretold:
     plan: Plan
     measured: Measured
     forecast: Forecast
+    num_watched: int
 
 
 def foretell(
@@ -47,4 +54,31 @@ def foretell(
     ema = recipe.training.ema_decay is not None
     num_watched = len(protocol.watch.thinned(recipe.training.watched_images))
     forecast = make_forecast(plan, measured, model, num_watched, ema, dataset.image_size)
-    return Foretold(plan, measured, forecast)
+    return Foretold(plan, measured, forecast, num_watched)
+
+
+def shorten(
+    recipe: RecipeSpec, budget_s: float, estimate: Callable[[RecipeSpec], Foretold]
+) -> tuple[RecipeSpec, Foretold]:
+    """Make a recipe so short that it fits into a time budget; one that fits is left as it is.
+
+    All phases become shorter alike. Every phase is evaluated at least once; where that would take
+    much of the budget, fewer images are evaluated.
+    """
+    goal_s = BUDGET_SHARE * budget_s
+    whole = estimate(recipe)
+    if whole.forecast.total_s <= goal_s:
+        return recipe, whole
+    shortest = whole.forecast.watch_s * len(recipe.phases)
+    if shortest > EVALUATION_SHARE * goal_s:
+        share = EVALUATION_SHARE * goal_s / shortest
+        num = min(whole.num_watched, max(LEAST_WATCHED, int(share * whole.num_watched)))
+        training = recipe.training.model_copy(update={"watched_images": num})
+        recipe = recipe.model_copy(update={"training": training})
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS):
+        factor = (low + high) / 2
+        fits = estimate(recipe.scaled(factor)).forecast.total_s <= goal_s
+        low, high = (factor, high) if fits else (low, factor)
+    short = recipe.scaled(low or high)
+    return short, estimate(short)

@@ -90,8 +90,8 @@ def describe_act(event: Handled) -> str:
 def describe_slow(event: Slow) -> str:
     """Return what a slow machine means for the run, and what to do."""
     return (
-        f"this machine is slower than estimated: about {100 * event.share:.0f} % of the "
-        f"{event.num_steps} planned steps will be trained. {ON_A_SLOW_MACHINE}"
+        f"this machine is slower than estimated: only about {max(100 * event.share, 1):.0f} % of "
+        f"the {event.num_steps} planned steps will be trained. {ON_A_SLOW_MACHINE}"
     )
 
 

@@ -21,7 +21,7 @@ from thumbnet.training.control import Inbox, is_trained, sole
 from thumbnet.training.distributed import join
 from thumbnet.training.engine import Engine
 from thumbnet.training.events import Observer
-from thumbnet.training.foretell import foretell
+from thumbnet.training.foretell import foretell, shorten
 from thumbnet.training.hand import Replay, most_ranks, read_acts
 from thumbnet.training.job import Job, environment, fit, new_state, open_data, reopen
 from thumbnet.training.ranks import Ranks
@@ -29,7 +29,6 @@ from thumbnet.training.results import Result
 from thumbnet.training.state import TrainState, save_state
 
 MAX_EPOCHS = 100_000
-BUDGET_SHARE = 0.9  # of a time budget is planned for; the rest is for what a forecast misses
 
 
 def train(
@@ -71,9 +70,13 @@ def train(
     model = build_model(recipe)
     begun = ranks.in_turn(lambda: begin(model, recipe, dataset, init, weights))
     told = foretell(recipe, dataset, device, model, ranks=ranks)
-    if time_budget_s is not None and told.forecast.total_s > BUDGET_SHARE * time_budget_s:
-        recipe = recipe.scaled(BUDGET_SHARE * time_budget_s / told.forecast.total_s)
-        told = foretell(recipe, dataset, device, model, told.measured)
+    if time_budget_s is not None:
+        measured = told.measured
+        recipe, told = shorten(
+            recipe,
+            time_budget_s,
+            lambda shorter: foretell(shorter, dataset, device, model, measured),
+        )
     plan, measured, forecast = told.plan, told.measured, told.forecast
     engine = Engine(ranks.picks(measured.picks))
     state = new_state(recipe, model, engine, plan, ranks=ranks)

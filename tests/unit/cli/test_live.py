@@ -245,7 +245,7 @@ def test_a_slow_machine_is_a_warning_that_says_what_to_do(
     assert screen.getvalue().splitlines() == [
         "step 7: going on with 1 thread, which is faster now",
         "step 8: going on with 4 threads, which is faster now",
-        "WARNING: this machine is slower than estimated: about 40 % of the 380 planned steps will "
-        "be trained. Close other programs, give more time (--time-budget), or use fewer threads "
-        "(--set training.threads=1)",
+        "WARNING: this machine is slower than estimated: only about 40 % of the 380 planned steps "
+        "will be trained. Close other programs, give more time (--time-budget), or use fewer "
+        "threads (--set training.threads=1)",
     ]

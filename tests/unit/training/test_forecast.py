@@ -6,6 +6,7 @@ from torch import nn
 from thumbnet.recipe import ModelSpec, PhaseSpec, PreprocessSpec, RecipeSpec, TrainingSpec
 from thumbnet.training.engine import Picks
 from thumbnet.training.forecast import make_forecast
+from thumbnet.training.foretell import BUDGET_SHARE, LEAST_WATCHED, Foretold, shorten
 from thumbnet.training.measure import Measured
 from thumbnet.training.phases import Plan
 
@@ -52,3 +53,44 @@ def test_memory_counts_weights_activations_and_the_largest_phase() -> None:
 def test_memory_counts_images_as_they_are_packed_not_as_they_are_scaled_up() -> None:
     forecast = make_forecast(plan(), MEASURED, MODEL, 50, ema=False, packed_size=15)
     assert forecast.peak_bytes == 350e6 + 3 * 4000 + 7000 + 100 * 15 * 15 * 3
+
+
+NUM_WATCHED = 5000
+
+
+def estimate(recipe: RecipeSpec) -> Foretold:
+    """One second a step, 10 and 40 ms an image: 50 s an evaluation of all 5,000."""
+    short = Plan(recipe, 10_000)
+    num = min(NUM_WATCHED, recipe.training.watched_images or NUM_WATCHED)
+    return Foretold(short, MEASURED, make_forecast(short, MEASURED, MODEL, num, ema=False), num)
+
+
+def test_a_recipe_that_fits_its_budget_is_left_as_it_is() -> None:
+    recipe = plan().recipe
+    total_s = estimate(recipe).forecast.total_s
+    short, told = shorten(recipe, total_s / BUDGET_SHARE + 1, estimate)
+    assert (short, told.forecast.total_s) == (recipe, total_s)
+
+
+@pytest.mark.parametrize("budget_s", [300, 800, 2000])
+def test_a_recipe_is_shortened_so_that_steps_and_evaluations_fit(budget_s: float) -> None:
+    recipe = plan().recipe
+    short, told = shorten(recipe, budget_s, estimate)
+    goal_s = BUDGET_SHARE * budget_s
+    assert 0.95 * goal_s < told.forecast.total_s <= goal_s
+    shares = [two.epochs / one.epochs for one, two in zip(recipe.phases, short.phases, strict=True)]
+    assert shares[0] == pytest.approx(shares[1])
+    assert told.forecast.watch_s * told.plan.num_epochs <= 0.21 * goal_s or budget_s == 2000
+
+
+def test_a_short_budget_is_not_spent_on_evaluations() -> None:
+    short, told = shorten(plan().recipe, 60, estimate)
+    assert short.training.watched_images == told.num_watched == 540  # of 5,000: a fifth of 54 s
+    assert told.plan.num_steps > 30
+    short, _ = shorten(plan().recipe, 20, estimate)
+    assert short.training.watched_images == LEAST_WATCHED
+
+
+def test_a_hopeless_budget_leaves_a_step_a_phase() -> None:
+    _, told = shorten(plan().recipe, 0.1, estimate)
+    assert told.plan.num_steps == 2
