@@ -81,6 +81,7 @@ def build_preprocess(spec: PreprocessSpec, dataset: PackedDataset) -> Preprocess
         std=constants[1],
         source_size=dataset.image_size,
         resize=dataset.resize,
+        background=dataset.background,
         crop=spec.crop,
         mean_image=mean_image,
     )

@@ -61,4 +61,5 @@ def plain_preprocess(like: Preprocess) -> Preprocess:
         std=(1.0,),
         source_size=like.source_size,
         resize=like.resize,
+        background=like.background,
     )

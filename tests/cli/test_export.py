@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,22 @@ def test_the_card_s_python_runs(exported: Path, photos: Path, tiny: PackedDatase
     wnid = outputs[0].split()[0]
     assert wnid in tiny.wnids
     assert outputs[1].strip() == wnid
+
+
+def test_the_card_s_commands_judge_on_the_data_of_the_card(
+    thumbnet: Thumbnet, exported: Path, tiny: PackedDataset, photos: Path
+) -> None:
+    _, text = card_of(exported)
+    (block, graph) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    predict, judge = block.splitlines()
+    assert judge == "thumbnet evaluate quick --split val --data synthetic"
+    assert "`synthetic` stands for the data described above" in text
+    Path("quick").symlink_to(exported)
+    Path("synthetic").symlink_to(tiny.path)
+    Path("image.jpg").symlink_to(photos / "odd0.jpg")
+    said = [thumbnet(*shlex.split(line)[1:]) for line in (predict, judge, graph.strip())]
+    assert [one.status for one in said] == [0, 0, 0]
+    assert f"{100 * evaluate(exported, 'val', tiny).scores.top1:.2f} %" in said[1].out
 
 
 def test_a_broken_graph_is_refused_and_nothing_is_left(

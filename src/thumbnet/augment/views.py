@@ -19,9 +19,9 @@ GREY = (19595, 38470, 7471)  # .299, .587, .114 in 1/65536, as Pillow rounds the
 class Preprocess:
     """Color, size and normalization, saved with the weights.
 
-    `mean` and `std` are in units of [0, 1], one value or one a channel. `source_size` and
-    `resize` tell how an image of another size is first brought to the packed size. `crop` is the
-    side of the central window of an image of `image_size` that is judged, where that is not all.
+    `mean` and `std` are in units of [0, 1], one value or one a channel. `source_size`, `resize`
+    and `background` tell how a file is decoded to pixels as they are packed. `crop` is the side
+    of the central window of an image of `image_size` that is judged, where that is not all.
     `mean_image`, made by `encode_mean_image`, is subtracted before `mean` is.
     """
 
@@ -31,6 +31,7 @@ class Preprocess:
     std: tuple[float, ...]
     source_size: int = 64
     resize: str = "crop"
+    background: str = "black"  # as of model folders written before it was recorded
     crop: int | None = None
     mean_image: str | None = None
 

@@ -1,11 +1,13 @@
 """`thumbnet data`: fetch, prepare, info, verify, synth."""
 
+import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
+from thumbnet.cli.output import err, make_table
 from thumbnet.cli.output import out as shown
 from thumbnet.cli.progress import bar
 
@@ -15,6 +17,7 @@ DataArgument = Annotated[
     Path | None,
     typer.Argument(help="Archive, image folder or packed folder; searched for if not given."),
 ]
+ALL_LISTED, ENDS_LISTED = 20, 3  # classes shown one by one; else the largest and the smallest
 OutOption = Annotated[Path | None, typer.Option("-o", "--out", help="Folder to write; else cache.")]
 
 
@@ -47,8 +50,13 @@ def prepare(
     ] = False,
     workers: Annotated[int | None, typer.Option(help="Decoding threads.")] = None,
 ) -> None:
-    """Pack an archive or a folder of images once, for quick training."""
+    """Pack an archive or a folder of images once, for quick training.
+
+    Reads JPEG, PNG, WebP, BMP, GIF and TIFF (of several frames the first), puts transparent images
+    on white and turns photos upright. Other files are ignored and counted.
+    """
     from thumbnet.data import prepare as library
+    from thumbnet.data.summary import summarize
 
     with bar("preparing") as progress:
         dataset = library.prepare(
@@ -60,36 +68,100 @@ def prepare(
             workers=workers,
             progress=progress,
         )
-    if skipped := dataset.meta["skipped"]:
-        shown.print(
-            f"{len(skipped)} files left out, listed in meta.json: {', '.join(list(skipped)[:10])}"
-        )
-    shown.print(str(dataset.path))
+    facts = summarize(dataset)
+    counts = ", ".join(f"{name} {split['images']:,}" for name, split in facts["splits"].items())
+    total = sum(split["images"] for split in facts["splits"].values())
+    shown.print(f"{source}: {facts['num_classes']} classes, {total:,} images ({counts})")
+    _print_classes(facts)
+    _print_left_out(facts)
+    shown.print(f"packed at {size} x {size} pixels ({resize}): {dataset.path}")
+    _print_next(dataset.path)
 
 
 @app.command()
-def info(data: DataArgument = None) -> None:
-    """Show splits, classes, statistics and origin of a data set."""
-    from thumbnet.data.packed import PackedDataset
+def info(
+    data: DataArgument = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Show splits, classes with their counts, statistics and origin of a data set."""
     from thumbnet.data.sources import load_dataset
+    from thumbnet.data.summary import summarize
 
     with bar("preparing") as progress:
-        dataset: PackedDataset = load_dataset(data, download=False, progress=progress)
-    table = Table(show_header=False, box=None)
-    for split in dataset.splits.values():
-        extras = [name for name in ("labels", "boxes") if getattr(split, name) is not None]
-        table.add_row(split.name, f"{len(split):,} images {' '.join(extras) or 'unlabelled'}")
-    names = "; ".join(dataset.class_names[:3])
-    table.add_row("classes", f"{dataset.num_classes} ({names}; ...)")
-    table.add_row("image size", f"{dataset.image_size} px ({dataset.resize})")
-    table.add_row("mean", _numbers(dataset.mean))
-    table.add_row("std", _numbers(dataset.std))
-    table.add_row("overall", _numbers((dataset.overall_mean, dataset.overall_std)))
-    table.add_row("source", _source(dataset.meta))
-    table.add_row("skipped", f"{len(dataset.meta['skipped'])} files")
-    table.add_row("fingerprint", dataset.fingerprint)
-    table.add_row("path", str(dataset.path))
+        dataset = load_dataset(data, download=False, progress=progress)
+    facts = summarize(dataset)
+    if as_json:
+        shown.print(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    for name, split in facts["splits"].items():
+        kinds = [kind for kind in ("labels", "boxes") if split[kind]]
+        _print_fact(name, f"{split['images']:,} images, {' and '.join(kinds) or 'no labels'}")
+    _print_fact("classes", str(facts["num_classes"]))
+    _print_classes(facts)
+    _print_fact("image size", f"{facts['image_size']} px ({facts['resize']})")
+    _print_fact("transparency", f"composited on {facts['background']}")
+    _print_fact("mean", _numbers(facts["mean"]))
+    _print_fact("std", _numbers(facts["std"]))
+    _print_fact("overall", _numbers([facts["overall_mean"], facts["overall_std"]]))
+    _print_fact("source", _source(facts))
+    if facts["val_rule"]:
+        _print_fact("val from", facts["val_rule"].removeprefix("val is "))
+    _print_fact("fingerprint", facts["fingerprint"])
+    _print_fact("path", facts["path"])
+    _print_left_out(facts)
+    _print_next(data or dataset.path)
+
+
+def _print_fact(name: str, value: str) -> None:
+    shown.print(f"{name:<13} {value}")
+
+
+def _print_classes(facts: dict[str, Any]) -> None:
+    """Print how many images each class has: of many classes the largest and the smallest."""
+    from thumbnet.data.summary import IMBALANCE
+
+    classes = sorted(facts["classes"], key=lambda one: -one["images"]["train"])
+    splits = list(classes[0]["images"])
+    columns = {split: {one["images"][split] for one in classes} for split in splits}
+    title, listed = None, facts["classes"]
+    if len(classes) > ALL_LISTED and all(len(counts) == 1 for counts in columns.values()):
+        each = ", ".join(f"{split} {min(counts):,}" for split, counts in columns.items())
+        shown.print(f"images of each class: {each}")
+        return
+    if len(classes) > ALL_LISTED:
+        listed = classes[:ENDS_LISTED] + classes[-ENDS_LISTED:]
+        title = f"The {ENDS_LISTED} largest and {ENDS_LISTED} smallest of {len(classes)} classes"
+    table = make_table("class", ", ".join(splits), title=title)
+    for one in listed:
+        table.add_row(one["name"], *(f"{one['images'][split]:,}" for split in splits))
     shown.print(table)
+    if facts["imbalance"] > IMBALANCE:
+        large, small = classes[0], classes[-1]
+        err.print(
+            f"WARNING: the largest class ({large['name']}, {large['images']['train']:,} train "
+            f"images) has {facts['imbalance']:.1f} times as many images as the smallest "
+            f"({small['name']}, {small['images']['train']:,}). A network then favors large "
+            "classes. Add images to the small ones, or train with --set training.balance=loss "
+            "(or sampler).",
+            style="bold yellow",
+        )
+
+
+def _print_left_out(facts: dict[str, Any]) -> None:
+    from thumbnet.data.image_folder import heic_advice, ignored_text
+
+    if ignored := facts["ignored"]:
+        shown.print(f"ignored {ignored_text(ignored)}")
+    if advice := heic_advice(facts["ignored"]):
+        shown.print(advice)
+    if skipped := facts["skipped"]:
+        first = ", ".join(list(skipped)[:10]) + (", ..." if len(skipped) > 10 else "")
+        noun = "file that" if len(skipped) == 1 else "files that"
+        shown.print(f"left out {len(skipped)} {noun} cannot be read (see meta.json): {first}")
+
+
+def _print_next(data: Path) -> None:
+    shown.print(f"next: thumbnet train thumbnet/quick --data {shlex.quote(str(data))}")
 
 
 @app.command()
@@ -134,11 +206,11 @@ def synth(
     shown.print(str(dataset.path))
 
 
-def _numbers(values: tuple[float, ...]) -> str:
+def _numbers(values: list[float]) -> str:
     return "  ".join(f"{value:.4f}" for value in values)
 
 
-def _source(meta: dict[str, Any]) -> str:
-    source = meta["source"]
+def _source(facts: dict[str, Any]) -> str:
+    source = facts["source"]
     sha = f", sha256 {source['sha256'][:12]}" if "sha256" in source else ""
-    return f"{source['name']} ({source['kind']}{sha}), decoded by {meta['decoder']}"
+    return f"{source['name']} ({source['kind']}{sha}), decoded by {facts['decoder']}"

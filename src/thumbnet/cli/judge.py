@@ -233,7 +233,11 @@ def _predict_files(predictor: Predictor, files: list[Path], output: Path | None)
         out.print(f"{len(rows)} predictions written to {output}")
     if broken:
         listed = "\n  ".join(broken[:10])
-        raise DataError(f"{len(broken)} of {len(files)} files were left out:\n  {listed}")
+        more = f"\n  and {len(broken) - 10} more" if len(broken) > 10 else ""
+        raise DataError(
+            f"{len(broken)} of {len(files)} files are not images that can be read and were left "
+            f"out:\n  {listed}{more}"
+        )
 
 
 def _one_by_one(
@@ -248,7 +252,7 @@ def _one_by_one(
             guesses += predictor.predict([file], num)
             good.append(file)
         except DataError as error:
-            broken.append(f"{file}: {error}")
+            broken.append(str(error))
     return good, guesses
 
 

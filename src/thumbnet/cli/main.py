@@ -1,6 +1,7 @@
 """The `thumbnet` command: its families of commands, and how errors end."""
 
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -90,6 +91,7 @@ def root(
 
 def main() -> None:
     """Run the command line; a user's error is one message and exit status 2."""
+    warnings.filterwarnings("ignore", module="PIL")  # of odd photos; what is broken is an error
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app()

@@ -203,17 +203,13 @@ def _pixels(
     trained: TrainedModel, run: str, image: str, data: Path | None
 ) -> tuple[NDArray[np.uint8], str]:
     """Return an image's pixels, and its true class in words where it is known."""
-    from thumbnet.data.decode import decode
     from thumbnet.errors import DataError
-    from thumbnet.inference import data_of
+    from thumbnet.inference import data_of, read_pixels
     from thumbnet.visualize.style import first_name
 
-    preprocess, path = trained.preprocess, Path(image)
+    path = Path(image)
     if path.is_file():
-        try:
-            return decode(path.read_bytes(), preprocess.source_size, preprocess.resize), ""
-        except (DataError, OSError) as error:
-            raise DataError(f"cannot read the image {path}: {error}") from None
+        return read_pixels(path, trained.preprocess), ""
     dataset = data_of(run, data)
     for split in dataset.splits.values():
         found = (split.names == image.encode()).nonzero()[0]

@@ -11,7 +11,8 @@ from thumbnet.errors import DataError
 
 Resize = Literal["crop", "letterbox"]
 RESIZES: tuple[str, ...] = get_args(Resize)
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+BACKGROUNDS = {"white": 255, "black": 0}  # what transparent pixels are composited on
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 50_000_000
 
 # What Pillow raises for files that are broken, hostile or no image at all.
@@ -24,26 +25,35 @@ _BROKEN = (
     MemoryError,
     OverflowError,
     Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
+    Warning,  # where the caller makes errors of them
+)
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif")
+CONVERT_HEIC = (
+    "convert them to JPEG first, for example with ImageMagick (`mogrify -format jpg *.heic`) or on "
+    "a Mac (`sips -s format jpeg *.heic --out .`)"
 )
 _ORIENTED = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 
 
-def decode(data: bytes, size: int, resize: str = "crop") -> NDArray[np.uint8]:
+def decode(
+    data: bytes, size: int, resize: str = "crop", background: str = "white"
+) -> NDArray[np.uint8]:
     """Decode an image file and bring it to `size` pixels square.
 
-    Grayscale, palette and CMYK become RGB, what is transparent becomes black, the EXIF
-    orientation is applied. An image that has the size already is not resampled.
+    Reads JPEG, PNG, WebP, BMP, GIF and TIFF; of several frames or pages the first. Gray, palette,
+    CMYK and 16-bit images become 8-bit RGB, transparent pixels are composited on `background`,
+    and the EXIF orientation is applied. An image that has the size already is not resampled.
 
     Shapes: -> (size, size, 3)
     Args: resize: "crop" scales the shorter side to `size` and cuts the center out, "letterbox"
         scales the longer side and pads with black; both bicubic, antialiased
+        background: "white", or "black" as data was packed before
     Raises: DataError with the reason, if this is no image that can be read
     """
     if resize not in RESIZES:
         raise DataError(f"unknown resize {resize!r}; allowed: {', '.join(RESIZES)}")
     try:
-        image = _to_rgb(_open(data, size))
+        image = _to_rgb(_open(data, size), BACKGROUNDS[background])
         if image.size != (size, size):
             image = _crop(image, size) if resize == "crop" else _letterbox(image, size)
         return np.array(image, dtype=np.uint8)
@@ -63,17 +73,24 @@ def _open(data: bytes, size: int) -> Image.Image:
     return image
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
+def _to_rgb(image: Image.Image, level: int) -> Image.Image:
+    """Convert any mode to RGB, transparent pixels composited on gray of this level."""
+    transparent = image.info.get("transparency")
+    if image.mode == "RGB" and transparent is None:
         return image
+    if image.mode == "F":
+        raise DataError("its pixels are floating-point numbers; save it with 8 or 16 bits")
     if image.mode.startswith("I"):  # 16 bits a pixel; a plain conversion would clip
         deep = np.asarray(image).astype(np.int64)
-        return Image.fromarray((deep.clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        gray = (deep.clip(0, 65535) >> 8).astype(np.uint8)
+        if transparent is not None:
+            gray[deep == transparent] = level
+        return Image.fromarray(gray).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or transparent is not None:
         clear = image.convert("RGBA")
-        black = Image.new("RGB", clear.size)
-        black.paste(clear, mask=clear.getchannel("A"))
-        return black
+        board = Image.new("RGB", clear.size, (level,) * 3)
+        board.paste(clear, mask=clear.getchannel("A"))
+        return board
     return image.convert("RGB")
 
 
@@ -98,6 +115,8 @@ def _letterbox(image: Image.Image, size: int) -> Image.Image:
 def _reason(data: bytes, error: BaseException) -> str:
     if not data:
         return "the file is empty"
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        return f"a HEIC or AVIF photo, whatever its name; {CONVERT_HEIC}"
     if isinstance(error, UnidentifiedImageError):
-        return f"no image of the kinds {', '.join(FORMATS)}"
+        return f"not an image of the kinds {', '.join(FORMATS)}"
     return f"broken image ({error})"

@@ -1,5 +1,6 @@
 """What a source holds (`Tree`) and where each of its images goes (`Plan`)."""
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,23 +10,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thumbnet.data.packed import ClassInfo
+from thumbnet.errors import DataError
 
 Blob = bytes | Path  # the content of a file, or where it lies
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-SYSTEM_NAMES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
-_DIGITS = re.compile(r"(\d+)")
+IMAGE_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff",
+)  # fmt: skip
+SYSTEM_NAMES = frozenset({
+    "__macosx", "icon\r", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin",
+    "system volume information", "@eadir",
+})  # fmt: skip
+_DIGITS = re.compile(r"(\d{1,99})")
 
 
 @dataclass
 class Tree:
-    """The files and folders of a source by relative posix path, system files left out."""
+    """The files and folders of a source by relative posix path, system files left out.
+
+    `root` is where the tree lies in the source: empty, or a path that ends with a slash.
+    """
 
     files: dict[str, Blob] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
+    root: str = ""
 
     def add(self, name: str, blob: Blob) -> None:
-        """Add a file and the folders above it."""
+        """Add a file and the folders above it.
+
+        Raises: DataError for a name that is not UTF-8
+        """
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+            raise DataError(f"the name of {shown} is not valid UTF-8; rename it") from None
         self.files[name] = blob
         self.add_folder(name.rpartition("/")[0])
 
@@ -49,6 +68,7 @@ class Tree:
                 if name.startswith(start)
             },
             {name[len(start) :] for name in self.folders if name.startswith(start)},
+            self.root + start,
         )
 
     def text(self, name: str) -> str:
@@ -58,13 +78,26 @@ class Tree:
 
 @dataclass
 class PlannedSplit:
-    """The images of one split in their final order, with all that is known of each."""
+    """The images of one split in their final order, with all that is known of each.
+
+    `names` are what the packed data keeps, `paths` where the images lie in `tree`.
+    """
 
     name: str
     names: list[str]
-    blobs: list[Blob]
+    tree: Tree
+    paths: list[str]
     labels: NDArray[np.int64] | None = None
     boxes: NDArray[np.int16] | None = None
+
+    @property
+    def blobs(self) -> list[Blob]:
+        """The files."""
+        return [self.tree.files[path] for path in self.paths]
+
+    def source_path(self, position: int) -> str:
+        """Return where an image lies in the source, as the user knows it."""
+        return self.tree.root + self.paths[position]
 
 
 @dataclass
@@ -73,7 +106,7 @@ class Plan:
 
     classes: tuple[ClassInfo, ...]
     splits: list[PlannedSplit]
-    notes: dict[str, Any]  # goes into meta.json: layout, val rule, ignored files
+    notes: dict[str, Any]  # goes into meta.json: layout, val rule, what was ignored
 
 
 def content(blob: Blob) -> bytes:
@@ -83,7 +116,7 @@ def content(blob: Blob) -> bytes:
 
 def is_system(name: str) -> bool:
     """Tell whether a file or folder of this name is hidden or left behind by a system."""
-    return name.startswith(".") or name in SYSTEM_NAMES
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
 
 
 def is_image(name: str) -> bool:
@@ -94,4 +127,4 @@ def is_image(name: str) -> bool:
 def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
     """Return a sort key by which `a_2` comes before `a_10`, and equal numbers sort by text."""
     parts = _DIGITS.split(name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts], name
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], name

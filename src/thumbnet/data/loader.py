@@ -40,12 +40,10 @@ class Loader:
         device: torch.device,
         shrink: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        split = dataset.splits[part.split]
-        if split.labels is None:
-            raise DataError(f"the split '{part.split}' has no labels; use one of train, val")
-        self._images = torch.from_numpy(split.images)
+        labels = labels_of(dataset, part)
+        self._images = torch.from_numpy(dataset.splits[part.split].images)
         self.indices = torch.from_numpy(part.indices)
-        self.labels = torch.from_numpy(split.labels[part.indices]).to(device)
+        self.labels = torch.from_numpy(labels).to(device)
         self._shrink = shrink
         self._kept: Tensor | None = None
         self._missing = torch.ones(len(self.indices), dtype=torch.bool)
@@ -115,5 +113,6 @@ def labels_of(dataset: PackedDataset, part: Part) -> NDArray[np.int64]:
     """
     labels = dataset.splits[part.split].labels
     if labels is None:
-        raise DataError(f"the split '{part.split}' has no labels; use one of train, val")
+        labelled = [name for name, split in dataset.splits.items() if split.labels is not None]
+        raise DataError(f"the split '{part.split}' has no labels; use one of {', '.join(labelled)}")
     return np.asarray(labels[part.indices], dtype=np.int64)

@@ -29,7 +29,7 @@ class ClassInfo:
 
 @dataclass(frozen=True)
 class PackedSplit:
-    """The arrays of one split; `labels` is None for test, `boxes` where the source has none.
+    """The arrays of one split; `labels` and `boxes` are None where the source has none.
 
     Shapes: images (N, S, S, 3) uint8, memory-mapped copy-on-write; labels (N,) int64;
         boxes (N, 4) int16, x0 y0 x1 y1; names (N,) bytes, utf-8 file names
@@ -69,6 +69,24 @@ class PackedDataset:
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.classes)
+
+    @property
+    def background(self) -> str:
+        """What transparent pixels were composited on, and will be when the network is used.
+
+        Folders packed before this was recorded have black; Tiny ImageNet and drawn images have
+        no transparent pixels.
+        """
+        before = "black" if self.meta.get("layout") == "image-folder" else "white"
+        return str(self.meta.get("background", before))
+
+    def class_counts(self, split: str) -> NDArray[np.int64] | None:
+        """Return the number of images of each class, None for a split without labels.
+
+        Shapes: -> (num_classes,)
+        """
+        labels = self.splits[split].labels
+        return None if labels is None else np.bincount(labels, minlength=self.num_classes)
 
     @property
     def class_names(self) -> tuple[str, ...]:

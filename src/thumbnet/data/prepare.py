@@ -1,6 +1,7 @@
 """Pack a source once: read it, plan where each image goes, decode in threads, write."""
 
 import os
+import shlex
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +14,15 @@ from numpy.typing import NDArray
 from thumbnet.data.archive import MAX_MEMBER_BYTES, read_archive
 from thumbnet.data.cache import cache_dir
 from thumbnet.data.decode import RESIZES, decode
-from thumbnet.data.image_folder import LAYOUTS, SPLIT_NAMES, plan_image_folder, read_folder
+from thumbnet.data.image_folder import (
+    LAYOUTS,
+    SPLIT_NAMES,
+    heic_advice,
+    ignored_text,
+    plan_image_folder,
+    read_folder,
+    suffix_counts,
+)
 from thumbnet.data.layout import Blob, Plan, PlannedSplit, Tree, content, is_image
 from thumbnet.data.packed import PackedDataset, file_sha256, is_packed, open_packed
 from thumbnet.data.packed_writer import PackedWriter
@@ -22,6 +31,7 @@ from thumbnet.data.tiny_imagenet import is_tiny_imagenet, plan_tiny_imagenet
 from thumbnet.errors import DataError
 
 SIZES = range(8, 513)  # px
+BACKGROUND = "white"  # of transparent pixels; data packed before it was recorded has black
 _CHUNK = 256  # images decoded by a thread at a time
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".txz", ".tbz2", ".gz", ".xz", ".bz2")
 
@@ -48,7 +58,8 @@ def prepare(
     """Pack an archive or a folder of images, and open the result.
 
     Args: target: None packs into the cache by source hash; what is there already is reused
-        size, resize: what images of other sizes are brought to, see `decode`
+        size, resize: what images of other sizes are brought to, see `decode`, which also says
+            which files are read and what becomes of transparent pixels
         skip_broken: leave files out that are no image, and record them, instead of refusing
         workers: decoding threads; None takes one a core
     Raises: DataError that names what is wrong with the source, the target or the room on disk
@@ -56,6 +67,12 @@ def prepare(
     options = _options(size, resize, skip_broken, workers, progress)
     if not source.exists():
         raise DataError(f"{source} does not exist; give an archive or a folder of images")
+    if is_packed(source):
+        raise DataError(
+            f"{source} is packed already; train on it with --data {shlex.quote(str(source))}"
+        )
+    if target is not None and source.resolve() in target.resolve().parents:
+        raise DataError(f"{target} lies inside {source}; write to a folder outside of it")
     tree: Tree | None = None
     if source.is_dir():
         tree, source_sha = read_folder(source)
@@ -64,13 +81,18 @@ def prepare(
     if target is None:
         target = _cached_path(source, source_sha, options)
         if is_packed(target):
-            return open_packed(target)
+            packed = open_packed(target)
+            if packed.background == BACKGROUND:
+                return packed
+            target = target.with_name(f"{target.name}-{BACKGROUND}")  # the old one stays for runs
+            if is_packed(target):
+                return open_packed(target)
     tree = read_archive(source, progress) if tree is None else tree
     plan = _plan(tree, source, size)
     kind = "folder" if source.is_dir() else "archive"
     plan.notes["source"] = {"name": source.name, "sha256": source_sha, "kind": kind}
     plan.notes["name"] = source_name(source)
-    return _pack(plan, target, options)
+    return _pack(plan, target, options, source)
 
 
 def source_name(source: Path) -> str:
@@ -109,12 +131,16 @@ def _plan(tree: Tree, source: Path, size: int) -> Plan:
         tops = tree.top_folders()
         inner = tree.below(tops[0]) if len(tops) == 1 else None
         loose = any(is_image(name) for name in tree.files if "/" not in name)
-        if inner is None or loose or tops[0] in SPLIT_NAMES or not inner.folders:
+        if inner is None or loose or tops[0].lower() in SPLIT_NAMES or not inner.folders:
             break
         tree = inner
     if not any(is_image(name) for name in tree.files):
+        found = suffix_counts(list(tree.files))
+        but = f", but {ignored_text(found)}" if found else ""
+        advice = f". {heic_advice(found)}" if heic_advice(found) else ""
         raise DataError(
-            f"{source} holds no images in a layout that is known; known layouts: {LAYOUTS}"
+            f"{source} holds no images in a layout that is known{but}; known layouts: {LAYOUTS}"
+            f"{advice}"
         )
     try:
         return plan_image_folder(tree)
@@ -122,7 +148,7 @@ def _plan(tree: Tree, source: Path, size: int) -> Plan:
         raise DataError(f"{source}: {error}") from error
 
 
-def _pack(plan: Plan, target: Path, options: _Options) -> PackedDataset:
+def _pack(plan: Plan, target: Path, options: _Options, source: Path) -> PackedDataset:
     total, done = sum(len(split.names) for split in plan.splits), 0
     skipped: dict[str, str] = {}
     with PackedWriter(
@@ -135,30 +161,31 @@ def _pack(plan: Plan, target: Path, options: _Options) -> PackedDataset:
                 broken.update(bad)
                 done += len(images) + len(bad)
                 options.tell(done, total, "decoding images")
-            skipped |= {f"{split.name}/{split.names[at]}": why for at, why in broken.items()}
+            skipped |= {split.source_path(at): why for at, why in broken.items()}
             if not skipped or options.skip_broken:
-                _describe(writer, split, broken, len(plan.classes))
+                _describe(writer, split, broken, plan)
         if skipped and not options.skip_broken:
-            raise DataError(_refusal(skipped))
-        writer.finish(plan.classes, {**plan.notes, "resize": options.resize, "skipped": skipped})
+            raise DataError(_refusal(skipped, source))
+        notes = {"resize": options.resize, "background": BACKGROUND, "skipped": skipped}
+        writer.finish(plan.classes, {**plan.notes, **notes})
     return open_packed(target)
 
 
 def _describe(
-    writer: PackedWriter, split: PlannedSplit, broken: dict[int, str], num_classes: int
+    writer: PackedWriter, split: PlannedSplit, broken: dict[int, str], plan: Plan
 ) -> None:
     """Write labels, boxes and names of the images that could be read."""
     kept = np.ones(len(split.names), bool)
     kept[list(broken)] = False
     if not kept.any():
-        raise DataError(f"no readable image is left in {split.name}; mend its files or remove it")
+        raise DataError(f"no image of {split.name} can be read; mend its files or remove it")
     if split.labels is not None and split.name == "train":
-        empty = set(range(num_classes)) - set(split.labels[kept].tolist())
+        empty = sorted(set(range(len(plan.classes))) - set(split.labels[kept].tolist()))
         if empty:
+            listed = ", ".join(plan.classes[label].wnid for label in empty[:10])
             raise DataError(
-                f"no readable image is left in {len(empty)} classes, such as the one of "
-                f"{split.names[int(np.flatnonzero(split.labels == min(empty))[0])]}; remove the "
-                "class or mend its files"
+                f"no train image can be read of the classes {listed} ({len(empty)} in all); mend "
+                "their files or remove the classes"
             )
     writer.describe(
         split.name,
@@ -194,7 +221,7 @@ def _decode_chunk(
     kept = 0
     for position, blob in enumerate(blobs, start):
         try:
-            images[kept] = decode(_content(blob), options.size, options.resize)
+            images[kept] = decode(_content(blob), options.size, options.resize, BACKGROUND)
             kept += 1
         except DataError as error:
             broken[position] = str(error)
@@ -202,15 +229,22 @@ def _decode_chunk(
 
 
 def _content(blob: Blob) -> bytes:
-    if isinstance(blob, Path) and blob.stat().st_size > MAX_MEMBER_BYTES:
-        raise DataError(f"{blob.stat().st_size:,} bytes; allowed are {MAX_MEMBER_BYTES:,}")
-    return content(blob)
+    try:
+        if isinstance(blob, Path) and blob.stat().st_size > MAX_MEMBER_BYTES:
+            raise DataError(f"{blob.stat().st_size:,} bytes; allowed are {MAX_MEMBER_BYTES:,}")
+        return content(blob)
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})") from error
 
 
-def _refusal(broken: dict[str, str]) -> str:
-    listed = "\n".join(f"  {name}: {why}" for name, why in list(broken.items())[:10])
+def _refusal(broken: dict[str, str], source: Path) -> str:
+    folder = f"{source}/" if source.is_dir() else ""
+    listed = "\n".join(f"  {folder}{name}: {why}" for name, why in list(broken.items())[:10])
     more = f"\n  and {len(broken) - 10} more" if len(broken) > 10 else ""
+    count = "1 file" if len(broken) == 1 else f"{len(broken)} files"
+    quoted, packed = shlex.quote(str(source)), shlex.quote(f"{source_name(source)}-packed")
     return (
-        f"{len(broken)} files are no images that can be read; mend or remove them, or leave them "
-        f"out (--skip-broken):\n{listed}{more}"
+        f"{count} of {source} cannot be read as images:\n{listed}{more}\n"
+        f"Mend or remove them, or pack the others: thumbnet data prepare {quoted} --skip-broken "
+        f"-o {packed} (in Python: load_dataset(..., skip_broken=True))"
     )

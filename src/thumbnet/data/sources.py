@@ -41,6 +41,7 @@ def load_dataset(
     *,
     download: bool = True,
     size: int = 64,
+    skip_broken: bool = False,
     progress: Progress | None = None,
 ) -> PackedDataset:
     """Open the data, packing it once into the cache where it is not packed yet.
@@ -48,7 +49,10 @@ def load_dataset(
     Args: data: a packed folder, an archive or a folder of images; None searches as `locate`
         download: fetch Tiny ImageNet if nothing is found
         size: image size that archives and folders are packed at
+        skip_broken: pack archives and folders without the files that cannot be read, and list
+            these in `meta["skipped"]`, instead of refusing
     Raises: DataError that says where was looked and what to do
+    Example: load_dataset("photos", skip_broken=True)
     """
     found = locate(None if data is None else Path(data))
     if found is None:
@@ -57,7 +61,7 @@ def load_dataset(
         raise DataError(f"no data found ({_looked()}); {_HELP}")
     if is_packed(found):
         return open_packed(found)
-    return prepare(found, size=size, progress=progress)
+    return prepare(found, size=size, skip_broken=skip_broken, progress=progress)
 
 
 def _download(progress: Progress | None) -> Path:

@@ -32,7 +32,7 @@ def plan_tiny_imagenet(tree: Tree, size: int) -> Plan:
     splits = [_train(tree, images, wnids, size), _val(tree, images, wnids, size)]
     if test := images.get("test/images"):
         names = sorted(test, key=natural_key)
-        splits.append(PlannedSplit("test", names, [tree.files[test[name]] for name in names]))
+        splits.append(PlannedSplit("test", names, tree, [test[name] for name in names]))
     return Plan(classes, splits, {"layout": "tiny-imagenet", "val_rule": "val_annotations.txt"})
 
 
@@ -55,9 +55,7 @@ def _train(
         paths += [held[name] for name in ordered]
         labels += [label] * len(ordered)
         boxes += [_box(box_of[name], source) for name in ordered]
-    return PlannedSplit(
-        "train", names, [tree.files[path] for path in paths], np.array(labels), _scale(boxes, size)
-    )
+    return PlannedSplit("train", names, tree, paths, np.array(labels), _scale(boxes, size))
 
 
 def _val(
@@ -75,7 +73,8 @@ def _val(
     return PlannedSplit(
         "val",
         [row[0] for row in rows],
-        [tree.files[held[row[0]]] for row in rows],
+        tree,
+        [held[row[0]] for row in rows],
         np.array([index[row[1]] for row in rows]),
         _scale([_box(row[2:], source) for row in rows], size),
     )

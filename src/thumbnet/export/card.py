@@ -61,7 +61,7 @@ def model_card(
 
     Args: source: of a run; None for a model folder, whose making is not known
     """
-    scores = _scores(evaluation)
+    scores, split = _scores(evaluation), evaluation.part.split
     parts = [
         _head(name, evaluation, scores),
         f"# {name}\n\n{_what(trained, evaluation)}",
@@ -69,7 +69,7 @@ def model_card(
         f"## Training\n\n{_training(trained, source)}",
         f"## Scores\n\n{_table(scores, evaluation)}",
         *([f"## ONNX\n\n{_onnx(parity, trained)}"] if parity is not None else []),
-        usage(name, trained, with_onnx=parity is not None),
+        usage(name, trained, _source_name(evaluation), split, with_onnx=parity is not None),
         *([f"## Environment\n\n{_environment(source)}"] if source is not None else []),
         f"## Licence\n\n{NO_LICENSE}",
     ]
@@ -81,6 +81,12 @@ def data_name(evaluation: Evaluation) -> str:
     meta = evaluation.dataset.meta
     is_tiny_imagenet = meta.get("layout") == "tiny-imagenet"
     return "Tiny ImageNet" if is_tiny_imagenet else str(meta.get("name", "an image folder"))
+
+
+def _source_name(evaluation: Evaluation) -> str:
+    """Return the name of the archive or folder that the data was packed from."""
+    meta = evaluation.dataset.meta
+    return str(meta.get("source", {}).get("name") or meta.get("name", "DATA"))
 
 
 def _head(name: str, evaluation: Evaluation, scores: list[_Score]) -> str:

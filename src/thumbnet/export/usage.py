@@ -1,12 +1,17 @@
 """How to use an exported folder, in commands and in Python that run as they stand."""
 
+import shlex
+
 from thumbnet.model_folder import TrainedModel
 
 COMMANDS = """\
 ```sh
-thumbnet predict {name} image.jpg
-thumbnet evaluate {name} --split val
-```"""
+thumbnet predict {folder} image.jpg
+thumbnet evaluate {folder} --split {split} --data {data}
+```
+
+`{data}` stands for the data described above: its archive, its folder, or what
+`thumbnet data prepare` made of it."""
 
 PYTHON = """\
 ```python
@@ -21,7 +26,7 @@ for guess in predictor.predict([Path("image.jpg")])[0]:
 
 ONNX_COMMANDS = """\
 ```sh
-thumbnet predict {name} --onnx image.jpg
+thumbnet predict {folder} --onnx image.jpg
 ```"""
 
 ONNX_PYTHON = """\
@@ -41,8 +46,11 @@ print(config["label_names"][logits.argmax()])
 ```"""
 
 
-def usage(name: str, trained: TrainedModel, *, with_onnx: bool) -> str:
-    """Return the section that shows how to use the folder from where it lies."""
+def usage(name: str, trained: TrainedModel, data: str, split: str, *, with_onnx: bool) -> str:
+    """Return the section that shows how to use the folder from where it lies.
+
+    Args: data, split: the name of the data and the split that the card reports
+    """
     parts = [
         "## Use",
         "From the command line, in the folder that holds this one:",
@@ -55,7 +63,14 @@ def usage(name: str, trained: TrainedModel, *, with_onnx: bool) -> str:
             "The ONNX graph, with the same decoding of files:",
             ONNX_COMMANDS,
             "Or without thumbnet; images that are not square are cropped or padded first "
-            f"(`{trained.preprocess.resize}`):",
+            f"(`{trained.preprocess.resize}`), transparent ones put on "
+            f"{trained.preprocess.background}:",
             ONNX_PYTHON,
         ]
-    return "\n\n".join(parts).format(name=name, size=trained.preprocess.source_size)
+    return "\n\n".join(parts).format(
+        name=name,
+        folder=shlex.quote(name),
+        size=trained.preprocess.source_size,
+        data=shlex.quote(data),
+        split=split,
+    )

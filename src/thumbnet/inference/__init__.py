@@ -8,7 +8,13 @@ from thumbnet.inference.judge import (
     evaluate_same,
     recipe_of,
 )
-from thumbnet.inference.predictor import Guess, Predictor, check_classes, load_predictor
+from thumbnet.inference.predictor import (
+    Guess,
+    Predictor,
+    check_classes,
+    load_predictor,
+    read_pixels,
+)
 
 __all__ = [
     "Evaluation",
@@ -20,5 +26,6 @@ __all__ = [
     "evaluate",
     "evaluate_same",
     "load_predictor",
+    "read_pixels",
     "recipe_of",
 ]

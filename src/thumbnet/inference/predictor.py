@@ -46,9 +46,7 @@ class Predictor:
         Raises: DataError for a file that is missing or no image
         """
         preprocess = self.trained.preprocess
-        pixels = [
-            decode(_read(image), preprocess.source_size, preprocess.resize) for image in images
-        ]
+        pixels = [read_pixels(image, preprocess) for image in images]
         packed = torch.from_numpy(np.stack(pixels))
 
         def fetch(part: slice) -> Tensor:
@@ -156,7 +154,7 @@ def check_classes(trained: TrainedModel, dataset: PackedDataset) -> None:
     raise DataError(
         f"{dataset.path} has {dataset.num_classes} classes, the network knows "
         f"{trained.num_classes}; only the network knows: {missing}; only the data has: {added}; "
-        "judge it on the data it was trained for, or train on this data with --init"
+        "give the data it was trained on with --data, or train on this data with --init"
     )
 
 
@@ -169,10 +167,18 @@ def _few(names: Iterable[str]) -> str:
     return ", ".join(ordered[:3]) + (", ..." if len(ordered) > 3 else "") if ordered else "none"
 
 
-def _read(image: bytes | Path) -> bytes:
+def read_pixels(image: bytes | Path, preprocess: Preprocess) -> NDArray[np.uint8]:
+    """Decode an image file exactly as the data that a network was trained on was packed.
+
+    Shapes: -> (source_size, source_size, 3)
+    Raises: DataError that names the file, if it is missing or not an image
+    """
+    size, resize, background = preprocess.source_size, preprocess.resize, preprocess.background
     if isinstance(image, bytes):
-        return image
+        return decode(image, size, resize, background)
     try:
-        return image.read_bytes()
+        return decode(image.read_bytes(), size, resize, background)
     except OSError as error:
-        raise DataError(f"cannot read the image {image}: {error}") from None
+        raise DataError(f"{image}: cannot be read ({error.strerror})") from None
+    except DataError as error:
+        raise DataError(f"{image}: {error}") from error

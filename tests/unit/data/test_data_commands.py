@@ -1,4 +1,5 @@
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from typer.testing import CliRunner, Result
 
 from thumbnet.cli.data import app
 from thumbnet.cli.progress import bar
+from thumbnet.data.sources import load_dataset
+from thumbnet.data.summary import summarize
 from thumbnet.errors import DataError
 
 Files = dict[str, bytes]
@@ -20,13 +23,28 @@ def run(*args: object) -> Result:
 
 
 def test_prepare_info_verify(folder_files: Files, write_zip: Write, tmp_path: Path) -> None:
-    target = tmp_path / "packed"
-    prepared = run("prepare", write_zip(folder_files), "-o", target, "--size", 32)
+    target, source = tmp_path / "packed", write_zip(folder_files)
+    prepared = run("prepare", source, "-o", target, "--size", 32)
     assert prepared.exit_code == 0
-    assert prepared.stdout.splitlines()[-1] == str(target)
+    lines = prepared.stdout.splitlines()
+    assert lines[0] == f"{source}: 2 classes, 15 images (train 8, val 4, test 3)"
+    assert lines[-2] == f"packed at 32 x 32 pixels (crop): {target}"
+    assert lines[-1] == f"next: thumbnet train thumbnet/quick --data {target}"
     shown = run("info", target).stdout
-    for part in ("8 images labels", "3 images unlabelled", "2 (cat; dog", "32 px (crop)", "zip"):
+    for part in (
+        "train         8 images, labels",
+        "test          3 images, no labels",
+        "32 px (crop)",
+        "composited on white",
+        "zip",
+        f"next: thumbnet train thumbnet/quick --data {target}",
+    ):
         assert part in shown, part
+    for text in (prepared.stdout, shown):
+        assert [line.split() for line in text.splitlines() if line.split()[:1] == ["dog"]] == [
+            ["dog", "4", "2"]
+        ]
+        assert "..." not in text
     fine = run("verify", target)
     assert (fine.exit_code, fine.stdout) == (0, f"{target}: fine\n")
     with (target / "val_images.npy").open("r+b") as file:
@@ -45,13 +63,63 @@ def test_verify_and_info_pack_an_archive_first(folder_files: Files, write_zip: W
     assert "8 images" in run("info", source).stdout
 
 
-def test_skipped_files_are_told(folder_files: Files, write_zip: Write) -> None:
-    source = write_zip({**folder_files, "train/cat/bad.jpg": b"x"})
+def test_info_as_json(folder_files: Files, write_folder: Write) -> None:
+    source = write_folder({**folder_files, "notes.txt": b"x", "train/cat/bad.jpg": b"x"})
+    data = load_dataset(source, skip_broken=True)
+    facts = json.loads(run("info", data.path, "--json").stdout)
+    assert facts == summarize(data)
+    assert facts["classes"][1] == {"wnid": "dog", "name": "dog", "images": {"train": 4, "val": 2}}
+    assert facts["splits"]["test"] == {"images": 3, "labels": False, "boxes": False}
+    assert (facts["ignored"], facts["fingerprint"]) == ({".txt": 1}, data.fingerprint)
+    assert list(facts["skipped"]) == ["train/cat/bad.jpg"]
+
+
+def test_what_is_left_out_is_told(folder_files: Files, write_zip: Write) -> None:
+    others = {"train/cat/bad.jpg": b"x", "train/cat/1.HEIC": b"x", "a.txt": b"x"}
+    source = write_zip({**folder_files, **others})
     refused = run("prepare", source)
     assert isinstance(refused.exception, DataError)
     assert "--skip-broken" in str(refused.exception)
-    told = run("prepare", source, "--skip-broken", "--workers", 1)
-    assert "1 files left out, listed in meta.json: train/cat/bad.jpg" in told.stdout
+    told = run("prepare", source, "--skip-broken", "--workers", 1).stdout
+    shown = run("info", told.splitlines()[-1].rpartition(" ")[2]).stdout
+    for text in (told, shown):
+        assert "ignored 1 .heic file, 1 .txt file\nHEIC photos are not read: convert them" in text
+        assert "left out 1 file that cannot be read (see meta.json): top/train/cat/bad.jpg" in text
+    assert "ignored" not in run("prepare", write_zip(folder_files, "whole.zip")).stdout
+
+
+def folder_of(counts: list[int], photo: bytes) -> Files:
+    """Return photos of so many images a class in train, and one each in val."""
+    train = {f"train/c{at:02d}/{n}.png": photo for at, num in enumerate(counts) for n in range(num)}
+    return train | {f"val/c{at:02d}/0.png": photo for at in range(len(counts))}
+
+
+@pytest.mark.parametrize(("small", "warns"), [(2, False), (1, True)])
+def test_unequal_classes_are_warned_of(
+    small: int, warns: bool, image_bytes: Callable[..., bytes], write_folder: Write
+) -> None:
+    source = write_folder(folder_of([10, 5, small], image_bytes(0, kind="PNG")))
+    for command in ("prepare", "info"):
+        warning = run(command, source).stderr
+        assert ("WARNING: the largest class (c00, 10 train images)" in warning) == warns
+        assert ("10.0 times as many images as the smallest (c02, 1)" in warning) == warns
+        assert ("training.balance=loss" in warning) == warns
+
+
+def test_many_classes_are_shown_by_their_ends(
+    image_bytes: Callable[..., bytes], write_folder: Write
+) -> None:
+    photo = image_bytes(0, kind="PNG")
+    counts = [3] * 21
+    counts[4], counts[7] = 5, 2
+    shown = run("info", write_folder(folder_of(counts, photo))).stdout
+    assert "The 3 largest and 3 smallest of 21 classes" in shown
+    listed = [line.split() for line in shown.splitlines() if line.strip().startswith("c")]
+    rows = [words for words in listed if len(words) == 3 and words[0] != "classes"]
+    assert rows[1:] == [["c04", "5", "1"], ["c00", "3", "1"], ["c01", "3", "1"],
+                    ["c19", "3", "1"], ["c20", "3", "1"], ["c07", "2", "1"]]  # fmt: skip
+    equal = run("info", write_folder(folder_of([2] * 21, photo), "equal")).stdout
+    assert "images of each class: train 2, val 1\n" in equal
 
 
 def test_synth(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from thumbnet.data import decode as subject
 from thumbnet.data.decode import decode
@@ -51,21 +51,47 @@ def test_palette_and_bilevel() -> None:
     assert set(np.unique(decode(saved(image.convert("1", dither=0)), 8))) <= {0, 255}
 
 
-def test_what_is_transparent_becomes_black() -> None:
-    pixels = np.full((8, 8, 4), 200, np.uint8)
-    pixels[..., 3] = [[255] * 4 + [0] * 4] * 8
-    found = decode(saved(Image.fromarray(pixels)), 8)
-    assert (found[:, :4] == 200).all()
-    assert (found[:, 4:] == 0).all()
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_what_is_transparent_is_composited_on_white(kind: str) -> None:
+    pixels = np.full((8, 8, 4), 100, np.uint8)
+    pixels[..., 3] = [[255] * 4 + [0] * 2 + [51] * 2] * 8
+    data = saved(Image.fromarray(pixels), kind, **({"lossless": True} if kind == "WEBP" else {}))
+    found = decode(data, 8)
+    assert (found[:, :4] == 100).all()
+    assert (found[:, 4:6] == 255).all()
+    assert (found[:, 6:] == 224).all()  # a fifth of 100, four fifths of 255
+    before = decode(data, 8, background="black")
+    assert before[0, :, 0].tolist() == [100] * 4 + [0] * 2 + [20] * 2
+
+
+def test_other_transparency_is_composited_on_white() -> None:
     flat = Image.fromarray(np.array([[0, 1] * 4] * 8, np.uint8), mode=None).convert("P")
     flat.putpalette([9, 9, 9, 100, 100, 100])
-    found = decode(saved(flat, transparency=0), 8)
-    assert found[0, :2, 0].tolist() == [0, 100]
+    for kind in ("PNG", "GIF"):
+        found = decode(saved(flat, kind, transparency=0), 8)
+        assert found[0, :2, 0].tolist() == [255, 100], kind
+    gray_alpha = Image.merge("LA", (Image.new("L", (8, 8), 40), Image.new("L", (8, 8), 0)))
+    assert (decode(saved(gray_alpha), 8) == 255).all()
+    color = saved(Image.new("RGB", (8, 8), (1, 2, 3)), transparency=(1, 2, 3))
+    assert (decode(color, 8) == 255).all()
+    deep = np.full((8, 8), 1000, np.uint16)
+    deep[:, 4:] = 2000
+    found = decode(saved(Image.fromarray(deep), transparency=2000), 8)
+    assert found[0, [0, 7], 0].tolist() == [3, 255]
 
 
 def test_sixteen_bits_are_not_clipped() -> None:
     deep = (np.arange(64, dtype=np.uint16).reshape(8, 8) * 1000).astype(np.uint16)
-    assert np.array_equal(decode(saved(Image.fromarray(deep)), 8)[..., 0], deep >> 8)
+    for kind in ("PNG", "TIFF"):
+        assert np.array_equal(decode(saved(Image.fromarray(deep), kind), 8)[..., 0], deep >> 8)
+    wide = saved(Image.fromarray(deep.astype(np.int32)), "TIFF")
+    assert np.array_equal(decode(wide, 8)[..., 0], deep >> 8)
+
+
+def test_floating_point_pixels_are_refused() -> None:
+    data = saved(Image.fromarray(np.ones((8, 8), np.float32)), "TIFF")
+    with pytest.raises(DataError, match="floating-point numbers; save it with 8 or 16 bits"):
+        decode(data, 8)
 
 
 def test_exif_orientation_is_applied() -> None:
@@ -73,7 +99,7 @@ def test_exif_orientation_is_applied() -> None:
     pixels[:8] = 255
     exif = Image.Exif()
     exif[0x0112] = 6  # stored on its side: the top is to the right
-    for kind in ("PNG", "WEBP", "JPEG"):
+    for kind in ("PNG", "WEBP", "JPEG", "TIFF"):
         save = {"lossless": True} if kind == "WEBP" else {}
         found = decode(saved(Image.fromarray(pixels), kind, exif=exif, **save), 16)
         assert found[:, 8:].min() > 250, kind
@@ -116,21 +142,52 @@ def test_a_large_jpeg_shrinks_to_nearly_the_same() -> None:
     assert np.abs(found.astype(int) - plain).max() <= 3
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF"])
 def test_kinds_that_are_read(kind: str, image_bytes: Callable[..., bytes]) -> None:
-    assert decode(image_bytes(0, kind=kind), 64).shape == (64, 64, 3)
+    found, plain = decode(image_bytes(0, kind=kind), 64), decode(image_bytes(0, kind="PNG"), 64)
+    assert np.abs(found.astype(int) - plain).mean() < 4
 
 
-@pytest.mark.parametrize("kind", ["GIF", "TIFF", "PPM", "ICO"])
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP"])
+def test_of_several_frames_the_first_is_read(kind: str) -> None:
+    first, others = Image.new("RGB", (8, 8), (255, 0, 0)), [Image.new("RGB", (8, 8), (0, 0, 255))]
+    save = {"lossless": True} if kind == "WEBP" else {}
+    data = saved(first, kind, save_all=True, append_images=others, **save)
+    assert (decode(data, 8) == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGBA", "CMYK", "YCbCr", "LAB"])
+def test_modes_of_tiff(mode: str) -> None:
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    pixels[:4] = 255
+    image = Image.fromarray(pixels)
+    if mode == "LAB":
+        profiles = [ImageCms.createProfile(name) for name in ("sRGB", "LAB")]
+        converted = ImageCms.profileToProfile(image, *profiles, outputMode="LAB")
+        assert converted is not None
+    else:
+        converted = (image.convert("P") if mode == "PA" else image).convert(mode)
+    found = decode(saved(converted, "TIFF"), 8)
+    assert found[:4].min() > 250
+    assert found[4:].max() < 5
+
+
+@pytest.mark.parametrize("kind", ["PPM", "ICO"])
 def test_other_kinds_are_refused(kind: str, image_bytes: Callable[..., bytes]) -> None:
-    with pytest.raises(DataError, match="no image of the kinds JPEG, PNG, BMP, WEBP"):
+    with pytest.raises(DataError, match="not an image of the kinds JPEG, PNG, WEBP, BMP, GIF, TIF"):
         decode(image_bytes(0, kind=kind), 64)
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])
+def test_a_heic_photo_is_told_whatever_its_name(brand: bytes) -> None:
+    with pytest.raises(DataError, match=r"a HEIC or AVIF photo.*convert them to JPEG .*mogrify"):
+        decode(b"\0\0\0\x18ftyp" + brand + bytes(20), 64)
 
 
 def test_broken_files_are_refused(image_bytes: Callable[..., bytes]) -> None:
     with pytest.raises(DataError, match="empty"):
         decode(b"", 64)
-    for kind in ("JPEG", "PNG", "BMP", "WEBP"):
+    for kind in ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF"):
         whole = image_bytes(0, kind=kind)
         for part in (whole[:3], whole[:20], whole[: len(whole) * 2 // 3]):
             with pytest.raises(DataError):
