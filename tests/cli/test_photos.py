@@ -37,7 +37,7 @@ def test_a_labelled_test_split_is_evaluated(
     assert said.status == 0, said.err
     right = evaluate(trained.path, "val", tiny).right[::3]
     assert f"{100 * right.mean():.2f} %" in said.out
-    assert "all of test" in said.out
+    assert "test set" in said.out
     refused = thumbnet("evaluate", trained.path, "--split", "test")
     assert refused.status == 2
     assert "the split 'test' has no labels; use one of train, val" in refused.err

@@ -23,7 +23,7 @@ def compare(
     runs: Annotated[list[str], typer.Argument(help="Two or more runs or model folders.")],
     split: Annotated[
         str | None,
-        typer.Option(help="train or val (default: what the first run's protocol reports)."),
+        typer.Option(help="train, val or a labelled test (default: as the first run's protocol)."),
     ] = None,
     data: DataOption = None,
     weights: WeightsOption = "best",

@@ -26,7 +26,10 @@ CHUNK = 256
 def evaluate(
     run: Annotated[str, typer.Argument(help="A run, or a model folder.")],
     split: Annotated[
-        str | None, typer.Option(help="train or val (default: what the run's protocol reports).")
+        str | None,
+        typer.Option(
+            help="train, val or a labelled test (default: what the run's protocol reports)."
+        ),
     ] = None,
     data: DataOption = None,
     weights: WeightsOption = "best",

@@ -72,7 +72,7 @@ def evaluate(
 ) -> Evaluation:
     """Judge a run, or a model folder, in fp32; its predictions are stored and made once.
 
-    Args: split: train or val, all of it; None takes the part that the run's protocol reports
+    Args: split: train, val or a labelled test, whole; None takes what the run's protocol reports
         data: None takes the data the run was trained on
         views: test-time views to average over: one, flip, shifts, crops, ten-crop
         image_size: in px, where the network takes another than its own
