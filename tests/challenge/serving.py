@@ -11,12 +11,16 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
+from thumbnet.challenge.connection import Prompt
+
 
 @contextmanager
 def served(app: Starlette) -> Iterator[str]:
     """Serve an app, and give its address."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1, lifespan="on")
+    config = uvicorn.Config(
+        app, http=Prompt, log_level="critical", timeout_graceful_shutdown=1, lifespan="on"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

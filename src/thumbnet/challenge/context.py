@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from thumbnet.challenge.connection import max_connections
 from thumbnet.challenge.forms import read_form
 from thumbnet.challenge.meter import Meter
 from thumbnet.challenge.rendering import environment
@@ -67,12 +68,13 @@ class Server:
         """Put together what an app needs."""
         templates = environment()
         https = settings.public_url.startswith("https://")
+        max_listeners = min(settings.max_listeners, max_connections() * 3 // 4)
         lasts = timedelta(hours=settings.session_hours)
         return cls(
             settings=settings,
             store=store,
             clock=clock,
-            snapshots=Snapshots(store, clock, templates, settings.max_listeners),
+            snapshots=Snapshots(store, clock, templates, max_listeners),
             sessions=Sessions(settings.secret_key, https, lasts, clock),
             throttles=Throttles(
                 login=Throttle(settings.login_limit),

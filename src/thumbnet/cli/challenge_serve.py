@@ -19,18 +19,21 @@ def serve(
     """Serve the challenge until Ctrl-C."""
     import uvicorn
 
+    from thumbnet.challenge.connection import backlog, raise_handles
     from thumbnet.challenge.operate import open_store
     from thumbnet.challenge.settings import FOLDER_VARIABLE
 
     _, store = open_store(folder)  # says what is wrong before any process starts
     store.close()
     os.environ[FOLDER_VARIABLE] = str(folder.resolve())
+    raise_handles()
     uvicorn.run(
         "thumbnet.challenge.operate:app_of_folder",
         factory=True,
         host=host,
         port=port,
         workers=workers,
+        backlog=backlog(),
         http="thumbnet.challenge.connection:Prompt",
         proxy_headers=False,  # the app knows which proxies to trust
         server_header=False,
