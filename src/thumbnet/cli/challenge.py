@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from thumbnet.cli import challenge_records, challenge_rules, challenge_serve, challenge_times
 from thumbnet.cli.challenge_rules import QuotaOption, parse_quota
 from thumbnet.cli.challenge_teams import ACTOR, FolderArgument, team_app, token_app
 from thumbnet.cli.extras import needs
 from thumbnet.cli.moment import ClosesOption, OpensOption, parse_moment, written
-from thumbnet.cli.output import err, out
+from thumbnet.cli.output import err, out, print_facts
 from thumbnet.errors import SubmissionError
 
 if TYPE_CHECKING:
@@ -151,12 +150,10 @@ def status(
     if as_json:
         out.print(json.dumps(facts, indent=1, ensure_ascii=False, default=str))
     else:
-        table = Table(show_header=False, box=None)
-        for key, value in facts.items():
-            table.add_row(
-                key, "; ".join(value) or "none" if isinstance(value, list) else str(value)
-            )
-        out.print(table)
+        print_facts(
+            (key, "; ".join(value) or "none" if isinstance(value, list) else str(value))
+            for key, value in facts.items()
+        )
     if facts["problems"]:
         raise typer.Exit(1)
 

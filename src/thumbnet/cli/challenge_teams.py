@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thumbnet.cli.output import err, make_table, out
+from thumbnet.cli.output import Table, err, out
 
 if TYPE_CHECKING:
     from thumbnet.challenge.entities import Team
@@ -49,7 +49,12 @@ def list_(folder: FolderArgument) -> None:
     _, store = open_store(folder)
     try:
         rows = {row.team.id: row for row in store.board().rows}
-        table = make_table("team, address", "rank, best, entries", "last entry (UTC), remarks")
+        table = Table(
+            "team, address",
+            "rank, best, entries",
+            "last entry (UTC), remarks",
+            drop="last entry (UTC), address",
+        )
         for team in store.teams():
             row = rows.get(team.id)
             remarks = [

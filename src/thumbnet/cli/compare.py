@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thumbnet.cli.judge import DeviceOption, WeightsOption
-from thumbnet.cli.output import make_table, out
+from thumbnet.cli.output import Table, out
 from thumbnet.cli.progress import bar
 from thumbnet.cli.train import DataOption
 
@@ -43,14 +43,15 @@ def compare(
     labels = next(iter(found.values())).labels
     pairs = compare_all({name: one.logits for name, one in found.items()}, labels)
     _print_each(found)
-    table = make_table(
+    table = Table(
         "first, second",
         "difference, 95 % interval, only first right, only second, p (McNemar), p (Holm)",
-        "so",
+        "result",
+        drop="p (McNemar), only first right, only second",
     )
     for pair in pairs:
         sure = pair.corrected < 0.05
-        better = pair.first if pair.difference > 0 else pair.second
+        better = "first" if pair.difference > 0 else "second"
         table.add_row(
             pair.first,
             pair.second,
@@ -60,7 +61,7 @@ def compare(
             str(pair.only_second),
             f"{pair.probability:.2g}",
             f"{pair.corrected:.2g}",
-            f"{better} is better" if sure else "not told apart",
+            f"{better} is better" if sure else "may be chance",
         )
     out.print(table)
     if len(found) == 2:
@@ -72,7 +73,7 @@ def _print_each(found: Mapping[str, Evaluation]) -> None:
 
     judged_on = next(iter(found.values())).judged_on
     columns = "parameters, top-1, 95 % interval, top-5, cross-entropy"
-    table = make_table("network, of kind", columns, title=judged_on)
+    table = Table("network, of kind", columns, title=judged_on, drop="of kind, parameters")
     for name, one in sorted(found.items(), key=lambda item: -item[1].scores.top1):
         scores = one.scores
         interval = exact_interval(round(scores.top1 * scores.num_images), scores.num_images)

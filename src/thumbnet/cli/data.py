@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from thumbnet.cli.output import err, make_table
+from thumbnet.cli.output import Table, err
 from thumbnet.cli.output import out as shown
 from thumbnet.cli.progress import bar
 
@@ -131,7 +131,7 @@ def _print_classes(facts: dict[str, Any]) -> None:
     if len(classes) > ALL_LISTED:
         listed = classes[:ENDS_LISTED] + classes[-ENDS_LISTED:]
         title = f"The {ENDS_LISTED} largest and {ENDS_LISTED} smallest of {len(classes)} classes"
-    table = make_table("class", ", ".join(splits), title=title)
+    table = Table("class", ", ".join(splits), title=title)
     for one in listed:
         table.add_row(one["name"], *(f"{one['images'][split]:,}" for split in splits))
     shown.print(table)

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from thumbnet.cli.output import out
+from thumbnet.cli.output import print_facts
 from thumbnet.cli.train import DataOption
 from thumbnet.version import __version__
 
@@ -26,18 +25,22 @@ def doctor(
     from thumbnet.training.engine import find_device
 
     keep_freed_memory()
-    table = Table(show_header=False)
-    table.add_row("thumbnet", __version__)
-    table.add_row("Python", f"{platform.python_version()} on {platform.platform()}")
     versions = f"{torch.__version__}, numpy {numpy.__version__}, Pillow {PIL.__version__}"
-    table.add_row("torch", versions)
-    table.add_row("device", f"{find_device(None)}, {torch.get_num_threads()} CPU threads")
-    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        table.add_row(f"matrix product, {name}", f"{_matrix_rate(size, dtype):.0f} GFLOP/s")
-    table.add_row("data", _describe_data(data))
-    table.add_row("cache", str(cache_dir()))
-    table.add_row("runs", str(Path("runs").absolute()))
-    out.print(table)
+    rates = {
+        f"matrix product, {name}": f"{_matrix_rate(size, dtype):.0f} GFLOP/s"
+        for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+    }
+    facts = {
+        "thumbnet": __version__,
+        "Python": f"{platform.python_version()} on {platform.platform()}",
+        "torch": versions,
+        "device": f"{find_device(None)}, {torch.get_num_threads()} CPU threads",
+        **rates,
+        "data": _describe_data(data),
+        "cache": str(cache_dir()),
+        "runs": str(Path("runs").absolute()),
+    }
+    print_facts(facts.items())
 
 
 def _matrix_rate(size: int, dtype: object) -> float:

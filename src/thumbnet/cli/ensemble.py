@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from thumbnet.cli.judge import DeviceOption, WeightsOption
-from thumbnet.cli.output import err, make_table, out
+from thumbnet.cli.output import Table, err, out
 from thumbnet.cli.progress import bar
 from thumbnet.cli.train import DataOption
 from thumbnet.errors import RecipeError
@@ -137,7 +137,7 @@ def _print(
 ) -> None:
     judged_on = next(iter(found.values())).judged_on
     columns = "share, top-1, top-5, cross-entropy, ensemble less it, 95 % interval, p (Holm)"
-    table = make_table("network", columns, title=judged_on)
+    table = Table("network", columns, title=judged_on, drop="top-5, cross-entropy")
     against = {pair.second: pair for pair in pairs if pair.first == name}
     for (member, one), share in zip(found.items(), [*shares, 1.0], strict=True):
         pair = against.get(member)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thumbnet.cli.judge import WeightsOption
-from thumbnet.cli.output import err, make_table, out
+from thumbnet.cli.output import Table, err, out
 from thumbnet.cli.progress import bar
 from thumbnet.cli.train import DataOption
 
@@ -43,7 +43,7 @@ def export(
 
 
 def _print(found: Parity) -> None:
-    table = make_table("ONNX against PyTorch", "found, allowed")
+    table = Table("ONNX against PyTorch", "found, allowed")
     table.add_row("images compared", str(found.num_images), "")
     table.add_row("of them with two largest logits within 1e-4", str(found.num_ties), "")
     table.add_row("others with another top-1", str(found.num_different), "0")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from thumbnet.cli.output import make_table, out
+from thumbnet.cli.output import Table, out
 from thumbnet.cli.progress import bar
 from thumbnet.cli.train import DataOption
 
@@ -54,7 +54,12 @@ def evaluate(
     from thumbnet.training.engine import find_device
 
     columns = "top-1, exact 95 %, bootstrap 95 %, top-5, cross-entropy, calibration error, images"
-    table = make_table("judged on", columns, title=f"{run}, {weights} weights")
+    table = Table(
+        "judged on",
+        columns,
+        title=f"{run}, {weights} weights",
+        drop="bootstrap 95 %, calibration error",
+    )
     where = find_device(device)
     sizes: list[int | None] = [*image_size] if image_size else [None]
     for size in sizes:

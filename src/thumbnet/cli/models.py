@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thumbnet.cli.output import make_table, out
+from thumbnet.cli.output import Table, out, print_tables
 
 if TYPE_CHECKING:
     from thumbnet.models.describe import ModelDescription
@@ -24,7 +24,7 @@ def list_(num_classes: ClassesOption = 200) -> None:
 
     from thumbnet.models.registry import create_model, model_entry, model_names
 
-    table = make_table("network", "parameters, image size", "what")
+    table = Table("network", "parameters, image size", "what", text="what")
     for name in model_names():
         entry = model_entry(name)
         with torch.device("meta"):  # shapes without numbers
@@ -49,7 +49,9 @@ def show(
     from thumbnet.models.registry import model_entry
 
     found = describe(name, num_classes, image_size=image_size, batch_size=batch_size)
-    table = make_table("layer, kind", "output, parameters, MFLOP", title=model_entry(name).summary)
+    table = Table(
+        "layer, kind", "output, parameters, MFLOP", drop="kind", title=model_entry(name).summary
+    )
     for layer in found.layers:
         output = " x ".join(str(side) for side in layer.output)
         parameters = f"{layer.num_parameters:,}" if layer.num_parameters else ""
@@ -57,13 +59,12 @@ def show(
         table.add_row(layer.name, layer.kind, output, parameters, flops)
     table.add_section()
     table.add_row("all", "", "", f"{found.num_parameters:,}", f"{found.flops / 1e6:,.2f}")
-    out.print(table)
-    _print_costs(found)
+    print_tables([table, _costs(found)])
 
 
-def _print_costs(found: "ModelDescription") -> None:
+def _costs(found: "ModelDescription") -> Table:
     whole = ", the whole image" if found.receptive_field == found.image_size else ""
-    table = make_table("cost", "amount", "of what")
+    table = Table("cost", "amount", "of what", text="of what")
     names = found.parameter_names
     for what, amount, note in (
         ("parameters", f"{found.num_parameters:,}", f"from {names[0]} to {names[-1]}"),
@@ -83,4 +84,4 @@ def _print_costs(found: "ModelDescription") -> None:
         ("training", f"{found.training_bytes / MIB:,.0f} MiB", "in 32 bits"),
     ):
         table.add_row(what, amount, note)
-    out.print(table)
+    return table

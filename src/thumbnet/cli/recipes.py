@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thumbnet.cli.output import make_table, out
+from thumbnet.cli.duration import format_number
+from thumbnet.cli.output import Table, out, print_tables
 from thumbnet.cli.recipe_keys import keys
 
 if TYPE_CHECKING:
@@ -41,13 +42,13 @@ def list_(
 def _list_recipes(source: str | None) -> None:
     from thumbnet.recipes.registry import SOURCES, load_recipe, recipe_names
 
-    table = make_table("recipe, network", "epochs, top-1, (top-5)", "what")
+    table = Table("recipe, network", "epochs, top-1, (top-5)", "what", text="what", drop="network")
     for key in SOURCES if source is None else [source]:
         table.add_section()
         for name in (name for name in recipe_names() if name.startswith(f"{key}/")):
             spec = load_recipe(name)
             table.add_row(
-                name, spec.model.name, f"{spec.num_epochs:g}", *_claim(spec), spec.summary
+                name, spec.model.name, format_number(spec.num_epochs), *_claim(spec), spec.summary
             )
     out.print(table)
 
@@ -55,15 +56,17 @@ def _list_recipes(source: str | None) -> None:
 def _list_ablations(source: str | None) -> None:
     from thumbnet.recipes.registry import families
 
+    tables = []
     for family in families():
         members = [m for m in family.members if source in {None, m.name.partition("/")[0]}]
         if not members:
             continue
-        out.print(f"{family.name}: {family.claim} [{family.source}]")
-        table = make_table("recipe, network", "epochs", "what")
+        title = f"{family.name}: {family.claim} [{family.source}]"
+        table = Table("recipe, network", "epochs", "what", title=title, text="what", drop="network")
         for spec in members:
-            table.add_row(spec.name, spec.model.name, f"{spec.num_epochs:g}", spec.summary)
-        out.print(table)
+            table.add_row(spec.name, spec.model.name, format_number(spec.num_epochs), spec.summary)
+        tables.append(table)
+    print_tables(tables)
 
 
 def _claim(spec: "RecipeSpec") -> tuple[str, str]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thumbnet.cli.duration import format_duration
-from thumbnet.cli.output import err, make_table, out
+from thumbnet.cli.duration import format_duration, format_number
+from thumbnet.cli.output import Table, err, out
 from thumbnet.cli.train import DataOption
 
 if TYPE_CHECKING:
@@ -101,8 +101,10 @@ def _foretell(
 
 def _print_forecast(rows: Sequence[Row], price_per_hour: float | None) -> None:
     money = ", money" if price_per_hour is not None else ""
-    table = make_table(
-        "recipe, network", f"runs, epochs, published, its hours, images/s, memory, time{money}"
+    table = Table(
+        "recipe, network",
+        f"runs, epochs, published, its hours, images/s, memory, time{money}",
+        drop="network, its hours, images/s",
     )
     for row in rows:
         recipe, claim = row.recipe, row.recipe.published
@@ -111,7 +113,7 @@ def _print_forecast(rows: Sequence[Row], price_per_hour: float | None) -> None:
             recipe.name,
             recipe.model.name,
             str(len(row.members)),
-            f"{recipe.num_epochs:g}",
+            format_number(recipe.num_epochs),
             percent(claim.top1 if claim else None),
             "" if hours is None else f"{hours:g} h",
             f"{row.images_per_s:,.0f}",
@@ -127,7 +129,9 @@ def _print_forecast(rows: Sequence[Row], price_per_hour: float | None) -> None:
 
 
 def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
-    table = make_table("recipe", "published, last, best, top-5, time", "judged on, runs")
+    table = Table(
+        "recipe", "published, last, best, top-5, time", "judged on, runs", text="judged on, runs"
+    )
     for outcome in outcomes:
         recipe = outcome.row.recipe
         claim, protocol = recipe.published, recipe.data.protocol

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thumbnet.cli.output import make_table, out
+from thumbnet.cli.output import Table, out
 
 if TYPE_CHECKING:
     from thumbnet.runs import RunFolder
@@ -25,7 +25,7 @@ def list_() -> None:
     if not runs:
         out.print(f"no runs under {RUNS}/; begin one with: thumbnet train thumbnet/quick")
         return
-    table = make_table("run, recipe", "seed, epochs done, best watched top-1, time")
+    table = Table("run, recipe", "seed, epochs done, best watched top-1, time")
     for run in runs:
         try:
             spec = run.recipe()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thumbnet.cli.output import make_table, out
+from thumbnet.cli.output import Table, out
 
 if TYPE_CHECKING:
     from thumbnet.challenge.client import Client
@@ -49,7 +49,9 @@ def _show_entries(answer: dict[str, Any], now: datetime) -> None:
 
     place = "" if answer["rank"] is None else f", rank {answer['rank']}"
     title = plain(answer["team"]) + place
-    table = make_table("", "entry, score", "received, sha256, note", title=title)
+    table = Table(
+        "", "entry, score", "received, sha256, note", title=title, text="note", drop="sha256"
+    )
     for entry in answer["entries"]:
         table.add_row(
             str(entry["number"]),
@@ -73,7 +75,7 @@ def _show_board(board: dict[str, Any]) -> None:
     revealed = any(row["private"] is not None for row in board["rows"])
     right = "rank, score," + ("final," if revealed else "") + "entries, change"
     title = f"{plain(board['state'])}, {board['num_entries']} entries, {time_words(board['at'])}"
-    table = make_table("team", right, "last", title=title)
+    table = Table("team", right, "last", title=title, drop="last, change, entries")
     band = None
     for row in board["rows"]:
         if band is not None and row["band"] != band:

@@ -12,7 +12,7 @@ import typer
 from thumbnet.cli.duration import format_duration, parse_duration
 from thumbnet.cli.extras import needs
 from thumbnet.cli.judge import DeviceOption
-from thumbnet.cli.output import err, make_table, out
+from thumbnet.cli.output import Table, err, out
 from thumbnet.cli.train import DataOption
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _print(outcome: Outcome) -> None:
         f"{outcome.num_watched} watched images"
     )
     columns = f"watched top-1, {', '.join(keys)}, epochs, time"
-    table = make_table("trial", columns, "run", title=title)
+    table = Table("trial", columns, "run", title=title, drop="time, epochs")
     for row in shown:
         table.add_row(*_cells(row, keys))
     out.print(table)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thumbnet.cli.judge import DeviceOption, WeightsOption
-from thumbnet.cli.output import make_table, out
+from thumbnet.cli.output import Table, out
 from thumbnet.cli.show_files import OutputOption, SvgOption, other_than, place_of, write
 from thumbnet.cli.show_judging import SplitOption, judge_all, judged_images
 from thumbnet.cli.train import DataOption
@@ -65,7 +65,7 @@ def _print(found: Mapping[str, Evaluation], costs: Mapping[str, Costs], device: 
     axes = {name: _axes(one) for name, one in costs.items()}
     columns = list(dict.fromkeys(cost for one in axes.values() for cost in one))
     heads = ", ".join(column.replace(",", "") for column in columns)
-    table = make_table("network", f"top-1, {heads}", title=f"measured on {device}")
+    table = Table("network", f"top-1, {heads}", title=f"measured on {device}")
     for name, one in sorted(found.items(), key=lambda item: -item[1].scores.top1):
         figures = (
             f"{axes[name][column]:.4g}" if column in axes[name] else "" for column in columns

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thumbnet.cli.judge import DeviceOption, WeightsOption
-from thumbnet.cli.output import make_table, out
+from thumbnet.cli.output import Table, out
 from thumbnet.cli.show_files import OutputOption, SvgOption, other_than, place_of, write
 from thumbnet.cli.show_judging import SplitOption, judge_all
 from thumbnet.cli.train import DataOption
@@ -82,7 +82,7 @@ def _print(name: str, study: NetworkStudy) -> None:
         f"{name}, top-1 {100 * study.top1:.2f} %: points from a feature's 10th percentile to its "
         "90th"
     )
-    table = make_table("feature, in words", columns, title=title)
+    table = Table("feature, in words", columns, title=title, text="in words")
     for feature, words in FEATURES.items():
         cells = [*_cells(study.alone.get(feature)), *_cells(study.together.get(feature))]
         table.add_row(feature, words, *cells)
