@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from thumbnet.checkpoint import write_atomic
 from thumbnet.errors import CheckpointError, did_you_mean
@@ -128,6 +128,24 @@ class RunFolder:
         """Write recipe and environment, which make the folder a run."""
         write_atomic(self.env_file, json.dumps({"schema_version": SCHEMA_VERSION, **env}, indent=1))
         write_atomic(self.recipe_file, dump_recipe(recipe))
+
+
+class HasRun(Protocol):
+    """What a training returns: something with the run that it made."""
+
+    @property
+    def run(self) -> RunFolder:
+        """The run."""
+
+
+RunLike = str | Path | RunFolder | HasRun
+
+
+def run_path(run: RunLike) -> str | Path:
+    """Return the name or path of a run, given as such, as a run, or as the result of a training."""
+    if isinstance(run, str | Path):
+        return run
+    return run.path if isinstance(run, RunFolder) else run.run.path
 
 
 def new_run(recipe_name: str, out: Path | None = None) -> RunFolder:

@@ -65,6 +65,13 @@ class PackedDataset:
     fingerprint: str
     meta: dict[str, Any]
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(split):,} {name}" for name, split in self.splits.items())
+        return (
+            f"PackedDataset({str(self.path)!r}: {self.num_classes} classes, {counts} images of "
+            f"{self.image_size} px)"
+        )
+
     @property
     def num_classes(self) -> int:
         """Number of classes."""

@@ -29,7 +29,7 @@ from thumbnet.inference import (
     recipe_of,
 )
 from thumbnet.model_folder import TrainedModel, write_config, write_weights
-from thumbnet.runs import find_run
+from thumbnet.runs import RunLike, find_run, run_path
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Made:
 
 
 def make_ensemble(
-    runs: Sequence[str],
-    folder: Path,
+    runs: Sequence[RunLike],
+    folder: str | Path,
     data: PackedDataset | str | Path | None = None,
     *,
     combine: str = "logits",
@@ -58,14 +58,18 @@ def make_ensemble(
     """Write the model folder of an ensemble, and judge it on what the first run's report judges.
 
     Args:
+        runs: names or paths of runs or model folders, runs, or results of trainings
+        folder: the model folder to write
         greedy: choose on the images watched by the first run's protocol, never on those reported
         fitted: give each the share that makes the cross-entropy of those watched images least
         averages: make one network of the mean of the weights, instead of one of what all put out
     Raises: DataError for fewer than two runs, or runs of other classes or data; RecipeError for
         shares that do not fit, or weights of different networks; CheckpointError where the folder
         is taken
+    Example: make_ensemble(["runs/one", "runs/two"], "both").found["both"].scores.top1
     """
-    names = list(dict.fromkeys(runs))
+    folder = Path(folder)
+    names = list(dict.fromkeys(str(run_path(run)) for run in runs))
     if len(names) < 2:
         raise DataError(
             f"{len(names)} network given; an ensemble takes at least two different ones"

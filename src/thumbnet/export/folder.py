@@ -15,7 +15,7 @@ from thumbnet.export.onnx import ONNX, Session, write_onnx
 from thumbnet.export.parity import Parity, check_parity, parity
 from thumbnet.inference import Evaluation, evaluate, load_predictor
 from thumbnet.model_folder import read_model, write_config, write_weights
-from thumbnet.runs import find_run
+from thumbnet.runs import RunLike, find_run, run_path
 
 CARD = "README.md"
 
@@ -30,8 +30,8 @@ class Exported:
 
 
 def export_run(
-    run_or_folder: str | Path,
-    folder: Path,
+    run_or_folder: RunLike,
+    folder: str | Path,
     data: PackedDataset | str | Path | None = None,
     *,
     onnx: bool = False,
@@ -40,12 +40,15 @@ def export_run(
 ) -> Exported:
     """Write a run's network as a model folder with its card, and as an ONNX graph if asked.
 
-    Args: data: None takes the data the run was trained on; the card's figures are made on it, and
+    Args: run_or_folder: its path or name, a run, or the result of a training
+        folder: the model folder to write
+        data: None takes the data the run was trained on; the card's figures are made on it, and
         the graph is compared with the network on all of the split that the run's protocol reports
     Raises: CheckpointError for a run without weights, or a folder that is taken; ParityError for
         a graph that is not the network, with nothing written; RecipeError, DataError
-    Example: export_run("runs/thumbnet-quick", Path("exported"), onnx=True)
+    Example: export_run("runs/thumbnet-quick", "exported", onnx=True)
     """
+    folder, run_or_folder = Path(folder), run_path(run_or_folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CheckpointError(f"{folder} is there already; choose another --output")
     evaluation = evaluate(run_or_folder, None, data, weights=weights, progress=progress)

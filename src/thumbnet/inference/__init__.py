@@ -1,5 +1,6 @@
 """Use a trained network: predict images of any size, and judge it on labeled ones."""
 
+from thumbnet.inference.comparison import Comparison, compare
 from thumbnet.inference.judge import (
     Evaluation,
     all_logits,
@@ -17,11 +18,13 @@ from thumbnet.inference.predictor import (
 )
 
 __all__ = [
+    "Comparison",
     "Evaluation",
     "Guess",
     "Predictor",
     "all_logits",
     "check_classes",
+    "compare",
     "data_of",
     "evaluate",
     "evaluate_same",

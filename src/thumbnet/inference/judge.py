@@ -19,7 +19,7 @@ from thumbnet.evaluation.stored import Key, stored_logits
 from thumbnet.inference.predictor import Predictor, check_classes, load_predictor
 from thumbnet.model_folder import WEIGHTS
 from thumbnet.recipe import RecipeSpec
-from thumbnet.runs import find_run, run_around
+from thumbnet.runs import RunLike, find_run, run_around, run_path
 from thumbnet.scoring import ranked
 
 SETS = {"train": "training set", "val": "validation set", "test": "test set"}
@@ -60,7 +60,7 @@ class Evaluation:
 
 
 def evaluate(
-    run_or_folder: str | Path,
+    run_or_folder: RunLike,
     split: str | None = None,
     data: PackedDataset | str | Path | None = None,
     *,
@@ -72,20 +72,22 @@ def evaluate(
 ) -> Evaluation:
     """Judge a run, or a model folder, in fp32; its predictions are stored and made once.
 
-    Args: split: train, val or a labelled test, whole; None takes what the run's protocol reports
+    Args: run_or_folder: its path or name, a run, or the result of a training
+        split: train, val or a labelled test, whole; None takes what the run's protocol reports
         data: None takes the data the run was trained on
         views: test-time views to average over: one, flip, shifts, crops, ten-crop
         image_size: in px, where the network takes another than its own
     Raises: CheckpointError, DataError
     Example: evaluate("runs/thumbnet-quick").scores.top1
     """
-    predictor = load_predictor(run_or_folder, weights, device)
-    dataset = data if isinstance(data, PackedDataset) else data_of(run_or_folder, data)
-    part, judged_on = _part(run_or_folder, dataset, split)
+    path = run_path(run_or_folder)
+    predictor = load_predictor(path, weights, device)
+    dataset = data if isinstance(data, PackedDataset) else data_of(path, data)
+    part, judged_on = _part(path, dataset, split)
     labels = labels_of(dataset, part)
-    logits = all_logits(
-        run_or_folder, predictor, dataset, part.split, weights, views, image_size, progress
-    )[part.indices]
+    logits = all_logits(path, predictor, dataset, part.split, weights, views, image_size, progress)[
+        part.indices
+    ]
     trained = predictor.trained
     return Evaluation(
         scores=score(logits, labels),

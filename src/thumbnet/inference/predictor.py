@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
@@ -16,10 +17,13 @@ from thumbnet.data.progress import Progress
 from thumbnet.errors import CheckpointError, DataError, RecipeError
 from thumbnet.evaluation.predict import predict_logits
 from thumbnet.evaluation.views import find_views
+from thumbnet.inference.images import ImageLike, to_file
 from thumbnet.model_folder import TrainedModel, read_model
 from thumbnet.models.registry import model_entry
-from thumbnet.runs import find_run
+from thumbnet.runs import RunLike, find_run, run_path
 from thumbnet.scoring import ranked
+
+Images = TypeVar("Images", bound=ImageLike)
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,26 @@ class Predictor:
 
         return predict_logits(self.model, fetch, len(packed), preprocess, self.trained.num_classes)
 
-    def predict(self, images: Sequence[bytes | Path], k: int = 5) -> list[list[Guess]]:
-        """Return the `k` likeliest classes of each image, best first.
+    @overload
+    def predict(self, images: ImageLike, k: int = 5) -> list[Guess]: ...
 
-        Raises: DataError for a file that is missing or no image
-        Example: predictor.predict([Path("cat.jpg")])[0][0].class_name
+    @overload
+    def predict(
+        self, images: list[Images] | tuple[Images, ...], k: int = 5
+    ) -> list[list[Guess]]: ...
+
+    def predict(self, images: Any, k: int = 5) -> list[Guess] | list[list[Guess]]:
+        """Return the `k` likeliest classes, best first: of one image, or of each in a list.
+
+        Args: images: a path (str or Path), the bytes of a file, a PIL image, an array of uint8, or
+            a list of these
+        Shapes: an array is (H, W, 3) RGB, or (H, W) gray
+        Raises: DataError for a file that is missing, or what is not an image
+        Example: predictor.predict("cat.jpg")[0].class_name
         """
-        return self.guesses(self.logits(images), k) if images else []
+        if not isinstance(images, list | tuple):
+            return self.guesses(self.logits([to_file(images)]), k)[0]
+        return self.guesses(self.logits([to_file(one) for one in images]), k) if images else []
 
     def guesses(self, logits: NDArray[np.float32], k: int = 5) -> list[list[Guess]]:
         """Name the `k` largest logits of each row; equal ones go to the lower index."""
@@ -121,18 +138,18 @@ class Predictor:
         return replace(own, image_size=image_size)
 
 
-def load_predictor(
-    run_or_folder: str | Path, weights: str = "best", device: str = "cpu"
-) -> Predictor:
+def load_predictor(run_or_folder: RunLike, weights: str = "best", device: str = "cpu") -> Predictor:
     """Load a run's `best` or `last` weights, or any model folder.
 
+    Args: run_or_folder: its path or name, a run, or the result of a training
+
     Raises: CheckpointError where there is none, or it is damaged
-    Example: load_predictor("runs/thumbnet-quick").predict([Path("cat.jpg")])
+    Example: load_predictor("runs/thumbnet-quick").predict("cat.jpg")
     """
-    path = Path(run_or_folder)
+    path = Path(run_path(run_or_folder))
     if (path / "config.json").is_file():
         return Predictor(read_model(path), device)
-    run = find_run(run_or_folder)
+    run = find_run(path)
     folder = run.weights(weights)
     if not (folder / "model.safetensors").is_file():
         raise CheckpointError(

@@ -117,6 +117,11 @@ def load_recipe(name_or_path: str | Path, overrides: Mapping[str, Any] | None = 
     return with_overrides(spec, dict(overrides), text) if overrides else spec
 
 
+def as_recipe(recipe: RecipeSpec | str | Path) -> RecipeSpec:
+    """Return a recipe given as such, by its name, or as a YAML file."""
+    return recipe if isinstance(recipe, RecipeSpec) else load_recipe(recipe)
+
+
 def dump_recipe(spec: RecipeSpec) -> str:
     """Return the recipe as YAML that `load_recipe` reads back to an equal recipe."""
     return yaml.safe_dump(spec.model_dump(mode="json"), sort_keys=False, width=100)

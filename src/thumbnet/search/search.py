@@ -1,21 +1,24 @@
 """The search itself: which trial is next, until there are enough of them or time is used up."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, time
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from thumbnet.build import resolve
 from thumbnet.data.packed import PackedDataset
+from thumbnet.data.sources import load_dataset
 from thumbnet.data.splits import Protocol, apply_protocol
 from thumbnet.errors import RecipeError
 from thumbnet.recipe import RecipeSpec
+from thumbnet.recipes.registry import as_recipe
 from thumbnet.search.outcome import Outcome, outcome_of
-from thumbnet.search.space import Point, Space, check_space
+from thumbnet.search.space import Point, Space, as_space, check_space
 from thumbnet.search.study import (
     SEARCHES,
     SearchSpec,
@@ -46,9 +49,9 @@ class Limits:
 
 
 def search(
-    recipe: RecipeSpec,
-    space: Space,
-    dataset: PackedDataset,
+    recipe: RecipeSpec | str | Path,
+    space: Space | Mapping[str, Any],
+    data: PackedDataset | str | Path | None = None,
     *,
     out: str | Path | None = None,
     storage: str | None = None,
@@ -59,19 +62,25 @@ def search(
     device: str | None = None,
     observers: Watchers = lambda _number, _point: (),
 ) -> Outcome:
-    """Train a recipe at points of a space, and choose by the watched top-1 alone.
+    """Train a recipe at points of a space, and choose by the holdout top-1 alone.
 
     A later call with the same recipe, space, data and seed goes on: with trials that were killed
     or interrupted first, each from its last save.
 
     Args:
+        recipe: its name, a YAML file, or what `load_recipe` returns
+        space: keys, each with a range "low..high" or "low..high:log", or a list of choices
+        data: a packed data set, or where one is; None searches as `load_dataset` does
         out: the study's folder; None takes `searches/<recipe>`
         storage: URL of a database that several machines share; None takes SQLite in the folder
         num_trials: until the study has so many, those of earlier calls and other machines included
         time_budget_s: of this call; it ends with the epoch in which that is used up
         observers: makes those of one trial, from its number and its point
     Raises: RecipeError, DataError, CheckpointError
+    Example: search("thumbnet/quick", {"training.schedule.lr": "1e-2..1:log"}, num_trials=10)
     """
+    recipe, space = as_recipe(recipe), as_space(space)
+    dataset = data if isinstance(data, PackedDataset) else load_dataset(data)
     limits = Limits(num_trials, None if time_budget_s is None else monotonic() + time_budget_s)
     recipe = resolve(recipe, dataset)
     protocol = check_protocol(recipe, dataset)

@@ -112,6 +112,19 @@ def parse_space(words: Sequence[str]) -> Space:
     return tuple(found.values())
 
 
+def as_space(space: Space | Mapping[str, Any]) -> Space:
+    """Return a space given as such, or as a mapping of keys to a range or a list of choices.
+
+    Raises: RecipeError
+    Example: as_space({"training.batch_size": [64, 128], "optimizer.momentum": "0.8..0.99"})
+    """
+    if not isinstance(space, Mapping):
+        return space
+    if not space:
+        raise RecipeError(f"the space is empty; {HOW}")
+    return tuple(_dimension(key, text) for key, text in space.items())
+
+
 def _pairs(word: str) -> Iterable[tuple[str, Any]]:
     key, equals, text = word.partition("=")
     if equals:

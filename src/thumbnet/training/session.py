@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from thumbnet.errors import CheckpointError, RecipeError
 from thumbnet.model_folder import WEIGHTS
 from thumbnet.recipe import RecipeSpec
 from thumbnet.recipes.parse import with_overrides
-from thumbnet.runs import RunFolder, find_run, new_run
+from thumbnet.recipes.registry import as_recipe
+from thumbnet.runs import RunFolder, RunLike, find_run, new_run, run_path
 from thumbnet.training.begin import begin, begin_again, digest
 from thumbnet.training.control import Inbox, is_trained, sole
 from thumbnet.training.distributed import join
@@ -27,26 +29,29 @@ from thumbnet.training.job import Job, environment, fit, new_state, open_data, r
 from thumbnet.training.ranks import Ranks
 from thumbnet.training.results import Result
 from thumbnet.training.state import TrainState, save_state
+from thumbnet.training.verbose import PrintedLines
 
 MAX_EPOCHS = 100_000
 
 
 def train(
-    recipe: RecipeSpec,
+    recipe: RecipeSpec | str | Path,
     data: PackedDataset | str | Path | None = None,
     *,
     out: str | Path | None = None,
-    init: str | Path | None = None,
+    init: RunLike | None = None,
     weights: str | Path | None = None,
     epochs: float | None = None,
     time_budget_s: float | None = None,
     seed: int | None = None,
     device: str | None = None,
+    verbose: bool = False,
     observers: Sequence[Observer] = (),
 ) -> Result:
     """Train a recipe in a new run folder.
 
     Args:
+        recipe: its name, a YAML file, or what `load_recipe` returns
         data: a packed data set, or where one is; None searches as `load_dataset` does
         out: the run folder; None takes `runs/<recipe>`, or the next free name
         init: a run or model folder to start from; of other classes, the head is drawn anew
@@ -54,12 +59,14 @@ def train(
         epochs: lengthens or shortens all phases alike so that they last so many epochs
         time_budget_s: plans to fit, and ends the run when it is used up
         seed, device: instead of the recipe's, and the fastest there is
+        verbose: prints a line at the start, at each epoch and at the end
     Raises: RecipeError, DataError, CheckpointError, DivergedError
-    Example: train(load_recipe("thumbnet/quick"), time_budget_s=120)
+    Example: train("thumbnet/quick", "photos", time_budget_s=120, verbose=True)
     """
     ranks = join()
+    recipe = adjusted(as_recipe(recipe), epochs, time_budget_s, seed)
     dataset = open_data(data, ranks)
-    recipe = resolve(adjusted(recipe, epochs, time_budget_s, seed), dataset)
+    recipe = resolve(recipe, dataset)
     if recipe.ensemble is not None:
         raise RecipeError(
             f"{recipe.name} is an ensemble of trained networks, no run of its own; "
@@ -68,7 +75,8 @@ def train(
     ranks.check_same(recipe.sha256())
     torch.manual_seed(recipe.training.seed)
     model = build_model(recipe)
-    begun = ranks.in_turn(lambda: begin(model, recipe, dataset, init, weights))
+    start = None if init is None else run_path(init)
+    begun = ranks.in_turn(partial(begin, model, recipe, dataset, start, weights))
     told = foretell(recipe, dataset, device, model, ranks=ranks)
     if time_budget_s is not None:
         measured = told.measured
@@ -85,30 +93,38 @@ def train(
     run = ranks.told(lambda: _new_run(out, recipe, env, state))
     with _held(run, ranks) as inbox:
         job = Job(run, plan, dataset, state, engine, forecast, ranks, measured.busy)
-        return fit(job, observers, inbox)
+        return fit(job, [*observers, *_printing(verbose)], inbox)
+
+
+def _printing(verbose: bool) -> list[Observer]:
+    return [PrintedLines()] if verbose else []
 
 
 def resume(
-    run: str | Path | RunFolder,
+    run: RunLike,
     data: PackedDataset | str | Path | None = None,
     *,
+    verbose: bool = False,
     observers: Sequence[Observer] = (),
 ) -> Result:
-    """Go on with a run from its last saved step; the end equals that of an unbroken run.
+    """Continue a run from its last saved step; the end equals that of an unbroken run.
 
+    Args: run: its name or path, a run, or the result of a training
+        verbose: prints a line at the start, at each epoch and at the end
     Raises: CheckpointError for a damaged run, one that another process trains, or an engine this
         machine does not have; DataError where the data is another than the run's
     """
     ranks = join()
-    folder = ranks.told(lambda: run if isinstance(run, RunFolder) else find_run(run))
+    folder = ranks.told(lambda: find_run(run_path(run)))
     replay = ranks.told(folder.env).get("replay")
     with _held(folder, ranks) as inbox:
         job = reopen(folder, data, ranks=ranks)
-        return fit(job, observers, inbox, Replay.from_dict(replay) if replay else None)
+        watchers = [*observers, *_printing(verbose)]
+        return fit(job, watchers, inbox, Replay.from_dict(replay) if replay else None)
 
 
 def replay(
-    run: str | Path | RunFolder,
+    run: RunLike,
     data: PackedDataset | str | Path | None = None,
     *,
     out: str | Path | None = None,
@@ -121,7 +137,7 @@ def replay(
     Raises: CheckpointError for a run that is not over, that began from weights which are gone, or
         whose engine this machine does not have; DataError for other data
     """
-    source = run if isinstance(run, RunFolder) else find_run(run)
+    source = find_run(run_path(run))
     job = reopen(source, data, at_start=True)
     if is_trained(source) or not source.state_file.is_file():
         raise CheckpointError(f"{source.name} is not over; let it end, or resume it, then replay")

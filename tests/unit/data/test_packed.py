@@ -280,3 +280,9 @@ def test_writer_refuses_other_shapes_and_counts(tmp_path: Path) -> None:
         writer.append("train", images(2))
         with pytest.raises(ValueError, match="3 rows for 2 images"):
             writer.describe("train", ["a", "b", "c"])
+
+
+def test_a_data_set_prints_as_one_line(tiny: PackedDataset) -> None:
+    assert str(tiny) == (
+        f"PackedDataset('{tiny.path}': 4 classes, 80 train, 16 val, 200 test images of 64 px)"
+    )
