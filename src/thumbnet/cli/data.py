@@ -75,7 +75,7 @@ def prepare(
     _print_classes(facts)
     _print_left_out(facts)
     shown.print(f"packed at {size} x {size} pixels ({resize}): {dataset.path}")
-    _print_next(dataset.path)
+    _print_next(facts, dataset.path)
 
 
 @app.command()
@@ -109,7 +109,7 @@ def info(
     _print_fact("fingerprint", facts["fingerprint"])
     _print_fact("path", facts["path"])
     _print_left_out(facts)
-    _print_next(data or dataset.path)
+    _print_next(facts, data or dataset.path)
 
 
 def _print_fact(name: str, value: str) -> None:
@@ -160,8 +160,9 @@ def _print_left_out(facts: dict[str, Any]) -> None:
         shown.print(f"left out {len(skipped)} {noun} cannot be read (see meta.json): {first}")
 
 
-def _print_next(data: Path) -> None:
-    shown.print(f"next: thumbnet train thumbnet/quick --data {shlex.quote(str(data))}")
+def _print_next(facts: dict[str, Any], data: Path) -> None:
+    recipe = "" if facts["layout"] == "image-folder" else "thumbnet/quick "
+    shown.print(f"next: thumbnet train {recipe}--data {shlex.quote(str(data))}")
 
 
 @app.command()

@@ -118,8 +118,8 @@ def _kind(path: Path) -> str:
     if head[257:262] == b"ustar" or head == bytes(512):
         return "tar"
     raise DataError(
-        f"{path} is neither a zip nor a tar archive (its first bytes are {head[:8]!r}); allowed: "
-        ".zip, .tar, .tar.gz, .tar.bz2, .tar.xz, or a folder of images"
+        f"{path} is neither a zip nor a tar archive, nor a folder of images; allowed: .zip, .tar, "
+        ".tar.gz, .tar.bz2, .tar.xz, or a folder that holds a folder of images for each class"
     )
 
 

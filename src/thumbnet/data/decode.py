@@ -29,8 +29,8 @@ _BROKEN = (
 )
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif")
 CONVERT_HEIC = (
-    "convert them to JPEG first, for example with ImageMagick (`mogrify -format jpg *.heic`) or on "
-    "a Mac (`sips -s format jpeg *.heic --out .`)"
+    "convert to JPEG first, for example with ImageMagick (`mogrify -format jpg *.heic`) or on a "
+    "Mac (`sips -s format jpeg *.heic --out .`)"
 )
 _ORIENTED = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")
 
@@ -63,11 +63,11 @@ def decode(
 
 def _open(data: bytes, size: int) -> Image.Image:
     image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-    width, height = image.size
+    if image.format in ("JPEG", "MPO") and min(image.size) >= 4 * size:
+        image.draft(None, (2 * size, 2 * size))  # the decoder itself halves large photos
+    width, height = image.size  # as it will be decoded
     if width * height > MAX_PIXELS:
         raise DataError(f"{width} x {height} pixels; allowed are {MAX_PIXELS:,}")
-    if image.format == "JPEG" and min(width, height) >= 4 * size:
-        image.draft(None, (2 * size, 2 * size))  # the decoder itself halves large photos
     if any(key in image.info for key in _ORIENTED):
         image = ImageOps.exif_transpose(image)
     return image

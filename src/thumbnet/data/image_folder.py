@@ -9,7 +9,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from thumbnet.data.decode import CONVERT_HEIC
-from thumbnet.data.layout import Plan, PlannedSplit, Tree, is_image, is_system, natural_key
+from thumbnet.data.layout import (
+    Plan,
+    PlannedSplit,
+    Tree,
+    check_name,
+    is_image,
+    is_system,
+    natural_key,
+)
 from thumbnet.data.packed import ClassInfo
 from thumbnet.errors import DataError, did_you_mean
 
@@ -56,6 +64,7 @@ def read_folder(path: Path) -> tuple[Tree, str]:
             status = file.stat() if file.exists() else None
             if status is None or not stat.S_ISREG(status.st_mode):
                 raise DataError(f"{file} is a broken link or no plain file; remove it")
+            check_name(str(file))
             tree.add((relative / name).as_posix(), file)
             lines.append(f"{(relative / name).as_posix()}\t{status.st_size}\t{status.st_mtime_ns}")
     digest = hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape"))
@@ -117,7 +126,7 @@ def ignored_text(ignored: dict[str, int]) -> str:
 def heic_advice(ignored: dict[str, int]) -> str:
     """Say how to convert HEIC photos if some were ignored, else nothing."""
     found = any(kind in ignored for kind in HEIC_SUFFIXES)
-    return f"HEIC photos are not read: {CONVERT_HEIC}" if found else ""
+    return f"HEIC photos are not read; {CONVERT_HEIC}" if found else ""
 
 
 def suffix_counts(names: list[str]) -> dict[str, int]:
@@ -145,7 +154,10 @@ def _split_folders(tree: Tree) -> dict[str, str]:
         if matches:
             found[split] = matches[0]
     if found and "train" not in found:
-        raise DataError(f"found {', '.join(tops)} but no train/; known layouts: {LAYOUTS}")
+        raise DataError(
+            f"found {', '.join(tops)} but no train/; move the class folders into train/. Known "
+            f"layouts: {LAYOUTS}"
+        )
     is_class = len(found) == 1 < len(tops) and not tree.below(found["train"]).folders
     return {} if is_class else found  # cars, planes and trains
 

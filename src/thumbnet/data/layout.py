@@ -40,11 +40,7 @@ class Tree:
 
         Raises: DataError for a name that is not UTF-8
         """
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            shown = os.fsencode(name).decode("utf-8", "backslashreplace")
-            raise DataError(f"the name of {shown} is not valid UTF-8; rename it") from None
+        check_name(name)
         self.files[name] = blob
         self.add_folder(name.rpartition("/")[0])
 
@@ -107,6 +103,18 @@ class Plan:
     classes: tuple[ClassInfo, ...]
     splits: list[PlannedSplit]
     notes: dict[str, Any]  # goes into meta.json: layout, val rule, what was ignored
+
+
+def check_name(name: str) -> None:
+    """Refuse a path that is not UTF-8, since names are kept as such.
+
+    Raises: DataError
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+        raise DataError(f"the name of {shown} is not valid UTF-8; rename it") from None
 
 
 def content(blob: Blob) -> bytes:

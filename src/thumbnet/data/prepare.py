@@ -23,7 +23,7 @@ from thumbnet.data.image_folder import (
     read_folder,
     suffix_counts,
 )
-from thumbnet.data.layout import Blob, Plan, PlannedSplit, Tree, content, is_image
+from thumbnet.data.layout import Blob, Plan, PlannedSplit, Tree, content, is_image, natural_key
 from thumbnet.data.packed import PackedDataset, file_sha256, is_packed, open_packed
 from thumbnet.data.packed_writer import PackedWriter
 from thumbnet.data.progress import Progress, silent
@@ -239,7 +239,8 @@ def _content(blob: Blob) -> bytes:
 
 def _refusal(broken: dict[str, str], source: Path) -> str:
     folder = f"{source}/" if source.is_dir() else ""
-    listed = "\n".join(f"  {folder}{name}: {why}" for name, why in list(broken.items())[:10])
+    ordered = sorted(broken, key=natural_key)
+    listed = "\n".join(f"  {folder}{name}: {broken[name]}" for name in ordered[:10])
     more = f"\n  and {len(broken) - 10} more" if len(broken) > 10 else ""
     count = "1 file" if len(broken) == 1 else f"{len(broken)} files"
     quoted, packed = shlex.quote(str(source)), shlex.quote(f"{source_name(source)}-packed")

@@ -29,7 +29,7 @@ def test_prepare_info_verify(folder_files: Files, write_zip: Write, tmp_path: Pa
     lines = prepared.stdout.splitlines()
     assert lines[0] == f"{source}: 2 classes, 15 images (train 8, val 4, test 3)"
     assert lines[-2] == f"packed at 32 x 32 pixels (crop): {target}"
-    assert lines[-1] == f"next: thumbnet train thumbnet/quick --data {target}"
+    assert lines[-1] == f"next: thumbnet train --data {target}"
     shown = run("info", target).stdout
     for part in (
         "train         8 images, labels",
@@ -37,7 +37,7 @@ def test_prepare_info_verify(folder_files: Files, write_zip: Write, tmp_path: Pa
         "32 px (crop)",
         "composited on white",
         "zip",
-        f"next: thumbnet train thumbnet/quick --data {target}",
+        f"next: thumbnet train --data {target}",
     ):
         assert part in shown, part
     for text in (prepared.stdout, shown):
@@ -83,7 +83,9 @@ def test_what_is_left_out_is_told(folder_files: Files, write_zip: Write) -> None
     told = run("prepare", source, "--skip-broken", "--workers", 1).stdout
     shown = run("info", told.splitlines()[-1].rpartition(" ")[2]).stdout
     for text in (told, shown):
-        assert "ignored 1 .heic file, 1 .txt file\nHEIC photos are not read: convert them" in text
+        assert (
+            "ignored 1 .heic file, 1 .txt file\nHEIC photos are not read; convert to JPEG" in text
+        )
         assert "left out 1 file that cannot be read (see meta.json): top/train/cat/bad.jpg" in text
     assert "ignored" not in run("prepare", write_zip(folder_files, "whole.zip")).stdout
 

@@ -180,7 +180,7 @@ def test_other_kinds_are_refused(kind: str, image_bytes: Callable[..., bytes]) -
 
 @pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])
 def test_a_heic_photo_is_told_whatever_its_name(brand: bytes) -> None:
-    with pytest.raises(DataError, match=r"a HEIC or AVIF photo.*convert them to JPEG .*mogrify"):
+    with pytest.raises(DataError, match=r"a HEIC or AVIF photo.*convert to JPEG .*mogrify"):
         decode(b"\0\0\0\x18ftyp" + brand + bytes(20), 64)
 
 
@@ -218,6 +218,14 @@ def test_the_cap_counts_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "MAX_PIXELS", 99)
     with pytest.raises(DataError, match="10 x 10 pixels"):
         decode(data, 8)
+
+
+def test_the_cap_counts_what_a_large_photo_is_decoded_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = Image.new("RGB", (160, 160), (90, 90, 90))
+    monkeypatch.setattr(subject, "MAX_PIXELS", 100 * 100)
+    assert decode(saved(photo, "JPEG"), 16).shape == (16, 16, 3)
+    with pytest.raises(DataError, match="160 x 160 pixels"):
+        decode(saved(photo, "PNG"), 16)
 
 
 def test_unknown_resize() -> None:

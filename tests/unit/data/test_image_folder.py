@@ -159,7 +159,7 @@ def test_what_is_ignored_is_counted_by_kind(folder_files: Files, write_folder: W
     assert ignored_text(ignored) == (
         "3 .heic files, 2 images outside the class folders, 1 file without a suffix, 1 .txt file"
     )
-    assert "convert them to JPEG" in heic_advice(ignored)
+    assert "convert to JPEG" in heic_advice(ignored)
     assert heic_advice({".txt": 1}) == ""
 
 
@@ -185,11 +185,11 @@ def test_suffixes_of_images(photo: bytes, image_bytes: Callable[..., bytes], wri
 
 def test_classes_of_heic_photos_only(folder_files: Files, write_folder: Write) -> None:
     files = folder_files | {f"train/emu/{n}.heic": b"x" for n in range(2)}
-    message = r"class folders without images: train/emu \(only 2 \.heic files\).*convert them to"
+    message = r"class folders without images: train/emu \(only 2 \.heic files\).*convert to JPEG"
     with pytest.raises(DataError, match=message):
         prepare(write_folder(files))
     only = {f"{name}/{n}.heic": b"x" for name in "ab" for n in range(4)}
-    with pytest.raises(DataError, match=r"but 8 \.heic files.*HEIC photos are not read: convert"):
+    with pytest.raises(DataError, match=r"but 8 \.heic files.*HEIC photos are not read; convert"):
         prepare(write_folder(only, "only"))
 
 
@@ -233,7 +233,9 @@ def test_names_of_any_script(photo: bytes, write_folder: Write, write_zip: Write
 def test_names_that_are_not_utf8(folder_files: Files, write_folder: Write) -> None:
     source = write_folder(folder_files)
     (source / os.fsdecode(b"train/cat/caf\xe9.jpg")).write_bytes(folder_files["test/0.jpg"])
-    with pytest.raises(DataError, match=r"the name of .*train/cat/caf\\xe9\.jpg is not valid UTF-"):
+    with pytest.raises(
+        DataError, match=r"the name of /.*/source/train/cat/caf\\xe9\.jpg is not valid UTF-"
+    ):
         prepare(source)
 
 

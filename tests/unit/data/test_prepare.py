@@ -265,7 +265,7 @@ def test_broken_images_are_listed(folder_files: Files, write_zip: Write, cache: 
     message = str(caught.value)
     assert "source.zip cannot be read as images" in message
     assert message.startswith("14 files of ")
-    assert "  top/train/cat/bad09.jpg: not an image of the kinds" in message
+    assert "  top/train/cat/bad08.jpg: not an image of the kinds" in message
     assert "bad10" not in message
     assert "and 4 more" in message
     assert list((cache / "packed").iterdir()) == []
