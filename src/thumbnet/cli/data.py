@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from thumbnet.cli.output import Table, err
+from thumbnet.cli.output import Table, err, print_facts
 from thumbnet.cli.output import out as shown
 from thumbnet.cli.progress import bar
 
@@ -71,7 +71,7 @@ def prepare(
     facts = summarize(dataset)
     counts = ", ".join(f"{name} {split['images']:,}" for name, split in facts["splits"].items())
     total = sum(split["images"] for split in facts["splits"].values())
-    shown.print(f"{source}: {facts['num_classes']} classes, {total:,} images ({counts})")
+    shown.print(f"{source}: {facts['num_classes']} classes, {total:,} images ({counts})\n")
     _print_classes(facts)
     _print_left_out(facts)
     shown.print(f"packed at {size} x {size} pixels ({resize}): {dataset.path}")
@@ -93,27 +93,27 @@ def info(
     if as_json:
         shown.print(json.dumps(facts, indent=2, ensure_ascii=False))
         return
-    for name, split in facts["splits"].items():
-        kinds = [kind for kind in ("labels", "boxes") if split[kind]]
-        _print_fact(name, f"{split['images']:,} images, {' and '.join(kinds) or 'no labels'}")
-    _print_fact("classes", str(facts["num_classes"]))
+    splits = [
+        (name, f"{split['images']:,} images, {_kinds(split)}")
+        for name, split in facts["splits"].items()
+    ]
+    print_facts([
+        *splits,
+        ("val from", (facts["val_rule"] or "not recorded").removeprefix("val is ")),
+        ("classes", str(facts["num_classes"])),
+        ("image size", f"{facts['image_size']} px ({facts['resize']})"),
+        ("transparency", f"composited on {facts['background']}"),
+        ("mean", _numbers(facts["mean"])),
+        ("std", _numbers(facts["std"])),
+        ("overall", _numbers([facts["overall_mean"], facts["overall_std"]])),
+        ("source", _source(facts)),
+        ("fingerprint", facts["fingerprint"]),
+        ("path", facts["path"]),
+    ])  # fmt: skip
+    shown.print("")
     _print_classes(facts)
-    _print_fact("image size", f"{facts['image_size']} px ({facts['resize']})")
-    _print_fact("transparency", f"composited on {facts['background']}")
-    _print_fact("mean", _numbers(facts["mean"]))
-    _print_fact("std", _numbers(facts["std"]))
-    _print_fact("overall", _numbers([facts["overall_mean"], facts["overall_std"]]))
-    _print_fact("source", _source(facts))
-    if facts["val_rule"]:
-        _print_fact("val from", facts["val_rule"].removeprefix("val is "))
-    _print_fact("fingerprint", facts["fingerprint"])
-    _print_fact("path", facts["path"])
     _print_left_out(facts)
     _print_next(facts, data or dataset.path)
-
-
-def _print_fact(name: str, value: str) -> None:
-    shown.print(f"{name:<13} {value}")
 
 
 def _print_classes(facts: dict[str, Any]) -> None:
@@ -135,6 +135,7 @@ def _print_classes(facts: dict[str, Any]) -> None:
     for one in listed:
         table.add_row(one["name"], *(f"{one['images'][split]:,}" for split in splits))
     shown.print(table)
+    shown.print("")
     if facts["imbalance"] > IMBALANCE:
         large, small = classes[0], classes[-1]
         err.print(
@@ -205,6 +206,10 @@ def synth(
         seed=seed,
     )
     shown.print(str(dataset.path))
+
+
+def _kinds(split: dict[str, Any]) -> str:
+    return " and ".join(kind for kind in ("labels", "boxes") if split[kind]) or "no labels"
 
 
 def _numbers(values: list[float]) -> str:

@@ -32,8 +32,8 @@ def test_prepare_info_verify(folder_files: Files, write_zip: Write, tmp_path: Pa
     assert lines[-1] == f"next: thumbnet train --data {target}"
     shown = run("info", target).stdout
     for part in (
-        "train         8 images, labels",
-        "test          3 images, no labels",
+        "train         8 images, labels\n",
+        "test          3 images, no labels\n",
         "32 px (crop)",
         "composited on white",
         "zip",
