@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from tests.browser.conftest import Visit
-from tests.challenge.site import Site, labels_file
+from tests.browser.conftest import PHONE, Visit
+from tests.challenge.serving import served
+from tests.challenge.site import Site, labels_file, open_site
 
 SUBMIT, CHECK = "main button[value=submit]", "main button[value=check]"
 
@@ -43,10 +44,43 @@ def test_check_submit_receipt_and_a_refusal_with_the_countdown(
     assert re.fullmatch(r"1:40:00|1:39:5\d", left)
     assert script or left == "1:40:00"
     site.clock.advance(timedelta(minutes=100))
-    page.set_input_files("#file", labels)
+    if script:  # the page kept the file
+        assert page.evaluate("document.getElementById('file').files[0].name") == "labels.txt"
+        assert page.inner_text(".facts .countdown >> nth=0") == left
+    else:
+        page.set_input_files("#file", labels)
     page.click(SUBMIT)
     expect(page.locator("main")).to_contain_text("Accepted and scored.")
     expect(page.locator("h1")).to_have_text("Entry 2")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_error_page_keeps_the_chosen_file(
+    site: Site, url: str, visit: Visit, labels: Path, status: int
+) -> None:
+    page = visit(url).log_in(site.tokens["blue"]).page
+    page.set_input_files("#file", labels)
+    answer = "<main><h1>Busy</h1><p class='lead'><img src=x>Try again in 5 s.</p></main>"
+    page.route("**/submit", lambda route: route.fulfill(status=status, body=answer))
+    page.click(SUBMIT)
+    expect(page.locator("#result")).to_contain_text("Busy. Try again in 5 s. Your file is still")
+    page.unroute("**/submit")
+    page.click(SUBMIT)
+    expect(page.locator("main")).to_contain_text("Accepted and scored.")
+
+
+def test_log_out_does_not_wrap_on_a_phone(tmp_path: Path, visit: Visit) -> None:
+    with open_site(tmp_path) as site, served(site.app) as url:
+        for length in range(8, 41, 4):  # a name of some length leaves little room beside it
+            name = "W" * length
+            site.add_team(name)
+            page = visit(url, viewport=PHONE).log_in(site.tokens[name]).page
+            lines = page.evaluate(
+                "() => { const range = document.createRange();"
+                " range.selectNodeContents(document.querySelector('button.link'));"
+                " return range.getClientRects().length; }"
+            )
+            assert lines == 1, name
 
 
 @pytest.mark.soak

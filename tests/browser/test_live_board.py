@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,9 @@ import pytest
 from tests.browser.conftest import Visit
 from tests.challenge.serving import served
 from tests.challenge.site import Site, labels_file, open_site
+
+COUNT_SLIDES = """window.slides = 0;
+Element.prototype.animate = (path) => { window.slides += path !== null; }"""
 
 
 def upload(url: str, site: Site, name: str, share: float) -> None:
@@ -37,7 +41,7 @@ def test_an_upload_appears_without_reload(site: Site, url: str, visit: Visit) ->
     assert page.evaluate("window.notReloaded") is True
     names = page.locator("tr[data-team] th").all_inner_texts()
     assert [name.split()[0] for name in names] == ["blue", "red"]
-    assert page.locator("tr.changed").count() == 2  # the new one, and the one that fell
+    assert page.locator("tr.changed").count() == 1  # the new one; it marks none below it
     assert "blue: rank 1" in page.inner_text("#news")
     assert visitor.complaints == []
 
@@ -47,6 +51,29 @@ def test_a_change_by_another_process_appears_too(site: Site, url: str, visit: Vi
     wait_for_listeners(site, 1)
     site.enter("blue", 0.6)  # past the server
     page.wait_for_selector("tr[data-team] >> text=blue", timeout=10_000)
+
+
+def test_a_notice_above_the_board_slides_no_row(site: Site, url: str, visit: Visit) -> None:
+    for name in ("red", "blue"):
+        site.enter(name, 0.5)
+    page = visit(url).open("/")
+    wait_for_listeners(site, 1)
+    page.evaluate(COUNT_SLIDES)
+    site.store.freeze(site.clock.now)
+    page.wait_for_selector("text=The board is frozen")
+    assert page.evaluate("window.slides") == 0
+
+
+def test_a_row_that_rises_slides(site: Site, url: str, visit: Visit) -> None:
+    for name, share in (("red", 0.5), ("blue", 0.4)):
+        site.enter(name, share)
+    site.clock.advance(timedelta(hours=2))
+    page = visit(url).open("/")
+    wait_for_listeners(site, 1)
+    page.evaluate(COUNT_SLIDES)
+    upload(url, site, "blue", 0.8)
+    page.wait_for_selector("tr.changed >> text=blue")
+    assert page.evaluate("window.slides") == 2
 
 
 @pytest.mark.soak

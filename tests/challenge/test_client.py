@@ -81,6 +81,49 @@ def test_retry_after_will_do_alone(server: Played) -> None:
     assert 57 < left < 61
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (429, {"reason": "too_many", "message": "slowly"}),
+        (503, {"reason": "busy", "message": "busy"}),
+        (503, b"<html>a proxy's page</html>"),
+    ],
+)
+def test_a_busy_server_is_asked_again_when_it_says(
+    server: Played, monkeypatch: pytest.MonkeyPatch, status: int, body: object
+) -> None:
+    slept, told = list[float](), list[float]()
+    monkeypatch.setattr("thumbnet.challenge.client.time.sleep", slept.append)
+
+    def on_busy(wait_s: float) -> None:
+        told.append(wait_s)
+        if len(told) == 2:
+            server.status, server.body, server.headers = 201, receipt(), {}
+
+    server.status, server.body, server.headers = status, body, {"Retry-After": "3"}
+    client = Client(server.url, TOKEN, on_busy=on_busy)
+    assert client.submit(FILE).number == 3
+    assert slept == told
+    assert all(3 <= wait_s <= 4 for wait_s in told)
+    assert [content for _, _, _, content in server.asked] == [FILE] * 3
+
+
+def test_a_server_that_stays_busy_is_given_up(
+    server: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("thumbnet.challenge.client.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(
+        "thumbnet.challenge.client.time.sleep", lambda s: now.__setitem__(0, now[0] + s)
+    )
+    server.status, server.headers = 503, {"Retry-After": "5"}
+    server.body = {"reason": "busy", "message": "busy"}
+    with pytest.raises(RefusedError, match="busy") as caught:
+        Client(server.url, TOKEN).submit(FILE)
+    assert caught.value.can_wait
+    assert 54 <= now[0] <= 60
+
+
 def test_a_malformed_file(server: Played) -> None:
     server.status = 422
     server.body = {"reason": "malformed", "message": "cannot be read", "errors": ["line 1: x",

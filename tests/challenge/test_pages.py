@@ -151,7 +151,9 @@ def test_a_second_upload_is_refused_with_the_countdown(site: Site) -> None:
 
 def test_a_check_uses_no_slot(site: Site) -> None:
     client = site.team_client("blue")
-    assert "The file is well formed" in submit(client, labels_file(), "check").text
+    checked = submit(client, labels_file(), "check").text
+    assert "The file is well formed" in checked
+    assert "<noscript> Choose the file again.</noscript>" in checked
     bad = submit(client, b"image_00001.png <b>x</b>\n", "check").text
     assert "The file has errors" in bad
     assert "&lt;b&gt;x&lt;/b&gt;" in bad
@@ -239,6 +241,23 @@ def test_after_the_reveal_nothing_counts_down(site: Site, path: str) -> None:
     text = client.get(path).text
     assert "data-until" not in text
     assert "Closes in" not in text
+
+
+def test_too_many_files_of_a_team_leave_the_form_and_its_note(tmp_path: Path) -> None:
+    with open_site(tmp_path, token_upload_limit="1/minute") as site:
+        site.add_team("blue")
+        client = site.team_client("blue")
+        assert submit(client, labels_file(), "check").status_code == 200
+        answer = submit(client, labels_file(), "check")
+        assert (answer.status_code, "Too many uploads" in answer.text) == (429, True)
+        assert 'id="upload"' in answer.text
+        assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_a_receipt_s_link_is_wide_enough(site: Site) -> None:
+    entry = site.enter("blue", 0.5).entry
+    text = site.team_client("blue").get("/teams/blue").text
+    assert f'href="/submissions/{entry.id}">Entry 1</a>' in text
 
 
 def test_a_revealed_challenge_is_not_frozen(site: Site) -> None:

@@ -185,23 +185,26 @@ def test_a_class_behind_one_address_can_log_in(site: Site) -> None:
         assert site.team_client(f"Team {number}").get("/submit").status_code == 200
 
 
-def test_uploads_are_limited_by_address_and_by_team(tmp_path: Path) -> None:
+def test_uploads_are_limited_by_team_and_wrong_tokens_by_address(tmp_path: Path) -> None:
     with open_site(tmp_path, upload_limit="3/minute", token_upload_limit="2/minute") as site:
-        site.add_team("blue")
-        site.add_team("red")
+        teams = [f"team {number}" for number in range(6)]
+        for name in teams:
+            site.add_team(name)
         here, there = site.client(), site.client("198.51.100.3")
 
-        def check(client: Client, name: str) -> httpx.Response:
-            return client.post(f"{API}/check", content=b"x", headers=site.bearer(name))
+        def check(client: Client, headers: dict[str, str]) -> httpx.Response:
+            return client.post(f"{API}/check", content=b"x", headers=headers)
 
-        assert [check(here, "blue").status_code for _ in range(3)] == [422, 422, 429]
-        assert check(there, "blue").status_code == 429  # by team
-        assert check(here, "red").status_code == 429  # by address
-        answer = check(there, "red")
-        assert answer.status_code == 422
-        busy = check(there, "blue")
-        assert busy.json()["reason"] == "too_many"
-        assert int(busy.headers["retry-after"]) >= 1
+        guess = {**site.bearer("team 0"), "Authorization": "Bearer wrong"}
+        assert [check(here, guess).status_code for _ in range(4)] == [401, 401, 401, 429]
+        assert check(there, guess).status_code == 401
+        for name in teams:  # all behind the address of the guesses
+            statuses = [check(here, site.bearer(name)).status_code for _ in range(3)]
+            assert statuses == [422, 422, 429]
+            assert check(there, site.bearer(name)).status_code == 429
+        for busy in (check(here, site.bearer("team 0")), check(here, guess)):
+            assert busy.json()["reason"] == "too_many"
+            assert int(busy.headers["retry-after"]) >= 1
 
 
 def test_reading_is_never_limited(tmp_path: Path) -> None:

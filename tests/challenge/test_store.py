@@ -78,6 +78,13 @@ def test_the_board_tells_what_the_latest_entry_changed(small: World) -> None:
     assert rows == {"C": (2, False), "A": (-1, False), "B": (-1, False)}
 
 
+def test_a_newcomer_pushes_nobody_down(small: World) -> None:
+    for name, right in (("A", 10), ("B", 8), ("New", 12)):
+        small.submit(small.team(name), right)
+    rows = {row.team.name: (row.change, row.is_new) for row in small.store.board().rows}
+    assert rows == {"New": (0, True), "A": (0, False), "B": (0, False)}
+
+
 def test_baselines_stand_on_the_board_without_a_rank(world: World) -> None:
     world.submit(world.team("Random", is_baseline=True), 12)
     world.submit(world.team("Alpha"), 11)

@@ -42,6 +42,7 @@ REASONS = {
     413: "too_large",
     415: "media_type",
     422: "bad_request",
+    429: "too_many",
     500: "failed",
     503: "busy",
 }

@@ -1,5 +1,6 @@
 """Talk to a challenge server: submit, check, and read the scoreboard."""
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
 TIMEOUT_S = 30.0
+BUSY_S = 60.0  # how long a request waits for a busy server, over all its tries
 WORTH_WAITING = {"quota", "too_many", "planned", "busy"}
 
 
@@ -64,7 +66,8 @@ class Client:
 
     Args: url: of the server, as in a browser; https, or http on this computer
         token: of the team; reading rules and scoreboard takes none
-        allow_http: send the token unencrypted over a network
+        allow_http: send the token unencrypted over a network; on_busy: called with the seconds
+        until the next try, where the server is busy (429 or 503) and says when to try again
     Raises: SubmissionError for an address that will not do
     Example: Client("https://challenge.example", token).submit(Path("labels.txt").read_bytes())
     """
@@ -76,11 +79,13 @@ class Client:
         *,
         allow_http: bool = False,
         timeout_s: float = TIMEOUT_S,
+        on_busy: Callable[[float], None] | None = None,
     ) -> None:
         self.url = _checked_url(url, allow_http)
         if token is not None and not (token.isascii() and token.isprintable() and token.split()):
             raise SubmissionError("the token holds characters that no token has; copy it again")
         self._token = token.strip() if token else None
+        self._on_busy = on_busy
         self._clock_offset = timedelta(0)
         self._http = _open(self.url, timeout_s)
 
@@ -91,7 +96,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._http.close()
 
     def challenge(self) -> dict[str, Any]:
@@ -171,8 +176,6 @@ class Client:
     def _send(
         self, method: str, path: str, content: bytes = b"", *, own: bool = False, note: str = ""
     ) -> "httpx.Response":
-        import httpx
-
         headers = {"Accept": "application/json"}
         if own:
             if self._token is None:
@@ -185,6 +188,24 @@ class Client:
             headers["Content-Type"] = "text/plain; charset=utf-8"
         if note:
             headers["X-Note"] = quote(note, safe="")
+        tries_end = time.monotonic() + BUSY_S
+        while True:
+            answer = self._ask(method, path, headers, content)
+            wait_s = busy_s(answer)
+            if wait_s is None or time.monotonic() + wait_s > tries_end:
+                break
+            if self._on_busy is not None:
+                self._on_busy(wait_s)
+            time.sleep(wait_s)
+        if not answer.is_success:
+            raise self._refusal(answer)
+        return answer
+
+    def _ask(
+        self, method: str, path: str, headers: dict[str, str], content: bytes
+    ) -> "httpx.Response":
+        import httpx
+
         try:
             answer = self._http.request(
                 method, f"{self.url}/api/v1/{path}", headers=headers, content=content or None
@@ -202,8 +223,6 @@ class Client:
             )
             raise SubmissionError(f"no answer from {self.url} ({what}){advice}") from None
         self._set_clock(answer)
-        if not answer.is_success:
-            raise self._refusal(answer)
         return answer
 
     def _set_clock(self, answer: "httpx.Response") -> None:
@@ -253,6 +272,23 @@ class Client:
         )
 
 
+def busy_s(answer: "httpx.Response") -> float | None:
+    """Return after how many seconds to ask a busy server again; None where it is not busy.
+
+    A little longer than it says, by chance: those who were refused together come apart.
+    """
+    seconds = answer.headers.get("retry-after", "")
+    if answer.status_code not in (429, 503) or not seconds.isdecimal():
+        return None
+    try:
+        reason = answer.json()["reason"]
+    except (ValueError, KeyError, TypeError):
+        reason = "busy"  # a proxy's answer
+    if answer.status_code == 429 and reason != "too_many":  # a quota, say
+        return None
+    return int(seconds) + random.uniform(0.0, 1.0)
+
+
 def moment(text: str | None) -> datetime | None:
     """Read a time of the API; None stays None."""
     return None if text is None else datetime.fromisoformat(text)
@@ -265,7 +301,7 @@ def _open(url: str, timeout_s: float) -> "httpx.Client":
         raise SubmissionError(
             "talking to a challenge takes httpx; install it: pip install 'thumbnet[client]'"
         ) from None
-    # A proxy of the environment has no business with this computer's own addresses.
+    # Ignore proxies for addresses of this computer.
     return httpx.Client(timeout=timeout_s, trust_env=not _is_loopback(url))
 
 

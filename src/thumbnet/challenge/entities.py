@@ -124,7 +124,8 @@ class Refusal:
 class BoardRow:
     """A team's line. Teams of one `band` cannot be told apart by noise; baselines have no rank.
 
-    `change`: places gained (above 0) or lost since the board before the latest entry.
+    `change`: places gained (above 0) or lost since the board before the latest entry, among the
+    teams that were on it.
     """
 
     rank: int | None

@@ -155,7 +155,7 @@ def _line(row: BoardRow, score: Score, scale: Axis, rules: Rules) -> Line:
         low=_share(scale.place(_low(score))),
         middle=_share(scale.place(score.value)),
         high=_share(scale.place(_high(score))),
-        sum=f"{row.rank} {score.value:.6f} {row.num_entries}",
+        sum=f"{score.value:.6f} {row.num_entries}",
         says=f"{row.team.name}: {place}, {percent(score.value, rules)} %",
     )
 

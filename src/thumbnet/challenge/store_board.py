@@ -103,13 +103,15 @@ def board_rows(
         for history in (histories[team.id] for team in teams)
         if (count := history.num_until(view.until))
     )
-    ranks = _ranks(lines)
     before = _ranks(_lines(teams, histories, view, newest))
+    after = _ranks(line for line in lines if line.team.id in before)  # newcomers push nobody down
+    changes = {team_id: before[team_id] - rank for team_id, rank in after.items()}
+    ranks = _ranks(lines)
     counted = ~public if view.by_private else public
     correct = load([line.entry.id for line in lines])
     found = bands([correct[line.entry.id][counted] for line in lines])
     return tuple(
-        _row(line, band, ranks, before, view) for line, band in zip(lines, found, strict=True)
+        _row(line, band, ranks, changes, view) for line, band in zip(lines, found, strict=True)
     )
 
 
@@ -140,7 +142,7 @@ def _ranks(lines: Iterable[_Line]) -> dict[int, int]:
 
 
 def _row(
-    line: _Line, band: int, ranks: dict[int, int], before: dict[int, int], view: View
+    line: _Line, band: int, ranks: dict[int, int], changes: dict[int, int], view: View
 ) -> BoardRow:
     team_id, rank = line.team.id, ranks.get(line.team.id)
     private = None
@@ -154,6 +156,6 @@ def _row(
         private=private,
         num_entries=line.num_entries,
         last=line.last,
-        change=before[team_id] - rank if rank is not None and team_id in before else 0,
-        is_new=rank is not None and team_id not in before,
+        change=changes.get(team_id, 0),
+        is_new=rank is not None and team_id not in changes,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thumbnet.cli.output import Table, out
+from thumbnet.cli.output import Table, err, out
 
 if TYPE_CHECKING:
     from thumbnet.challenge.client import Client
@@ -111,7 +111,14 @@ def make_client(
     if challenge is None:
         raise SubmissionError("give the server by --challenge URL, or in THUMBNET_CHALLENGE")
     found = find_token(token, token_file) if needs_token else None
-    return Client(challenge, found, allow_http=allow_http)
+    return Client(
+        challenge,
+        found,
+        allow_http=allow_http,
+        on_busy=lambda wait_s: err.print(
+            f"the server is busy; trying again in {wait_s:.0f} s", style="dim"
+        ),
+    )
 
 
 @contextmanager

@@ -184,10 +184,9 @@ def _refused(error: RefusedError, client: Client) -> None:
 
     lines = [str(error)]
     if error.retry_at is not None:
-        next_slot = (
-            f"next slot {countdown(error.retry_at, client.now())}, {time_words(error.retry_at)}"
-        )
-        lines.append(f"{next_slot}; --wait waits for it" if error.can_wait else next_slot)
+        again = "next slot" if error.reason == "quota" else "try again"
+        again += f" {countdown(error.retry_at, client.now())}, {time_words(error.retry_at)}"
+        lines.append(f"{again}; --wait waits and submits then" if error.can_wait else again)
     _end_with(lines)
 
 

@@ -82,17 +82,21 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 async def team_of_request(
+    request: Request,
     server: ServerDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Team:
-    """Return the team whose token came along.
+    """Return the team whose token was sent.
 
-    Raises: HTTPException where there is none
+    Raises: HTTPException where there is none; only such requests are counted by address
     """
     team = None
     if credentials is not None:
         team = await run_in_threadpool(server.store.team_of_token, credentials.credentials)
     if team is None:
+        if wait_s := server.throttles.address.hit("address", address_of(request)):
+            message = f"too many requests without a valid token; try again in {wait_s} s"
+            raise HTTPException(429, message, {"Retry-After": str(wait_s)})
         raise HTTPException(
             401,
             "send the team's token: Authorization: Bearer TOKEN",
@@ -216,7 +220,7 @@ async def _received(
         message = "send the bare text of the file as Content-Type: text/plain or text/csv"
         return _refused(415, "media_type", message), b"", ""
     try:
-        upload.slow_down(server, address_of(request), team)
+        upload.slow_down(server, team)
         note = unquote(headers.get("x-note", ""), errors="strict")
     except upload.TooManyError as error:
         retry_at = server.clock() + timedelta(seconds=error.wait_s)

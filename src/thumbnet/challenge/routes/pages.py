@@ -2,6 +2,7 @@
 
 import csv
 import re
+from datetime import timedelta
 from io import StringIO
 
 from fastapi import APIRouter, HTTPException
@@ -193,11 +194,11 @@ async def submit(visit: VisitDep) -> Response:
         raise HTTPException(403, "Log in with your team's token first.")
     server, address = visit.server, address_of(visit.request)
     try:
-        upload.slow_down(server, address, team)
+        upload.slow_down(server, team)
     except upload.TooManyError as error:
-        answer = await visit.page("error.html", 429, heading="Too many uploads", message=str(error))
-        answer.headers["Retry-After"] = str(error.wait_s)
-        return answer
+        retry_at = server.clock() + timedelta(seconds=error.wait_s)
+        busy = Refusal("quota", "Your team sent too many files in a short time.", retry_at)
+        return await _upload_page(visit, team, refusal=busy, heading="Too many uploads")
     form = await visit.form()
     content = form.pop("file", None)
     fields = checked(UploadForm, form)
@@ -234,6 +235,7 @@ async def _upload_page(
     note: str = "",
     refusal: Refusal | None = None,
     checked: object = None,
+    heading: str = "",
 ) -> Response:
     server = visit.server
     page = await run_in_threadpool(server.store.team_page, team)
@@ -243,7 +245,7 @@ async def _upload_page(
         page=page,
         note=note,
         refusal=refusal,
-        heading=HEADINGS[refusal.reason] if refusal else "",
+        heading=heading or (HEADINGS[refusal.reason] if refusal else ""),
         checked=checked,
         max_bytes=server.settings.max_upload_bytes,
         note_length=server.settings.max_note_chars,

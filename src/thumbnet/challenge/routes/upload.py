@@ -16,7 +16,7 @@ BUSY = "too_many"
 
 
 class TooManyError(Exception):
-    """More uploads than an address or a team may send; `wait_s` seconds end that."""
+    """More uploads than a team may send; `wait_s` seconds end that."""
 
     def __init__(self, wait_s: int) -> None:
         super().__init__(f"too many uploads; try again in {wait_s} s")
@@ -30,16 +30,12 @@ def status_of(refusal: Refusal) -> int:
     return STATUS.get(refusal.reason, CLOSED_STATUS)
 
 
-def slow_down(server: Server, address: str, team: Team | None) -> None:
-    """Count an upload, before anything of it is read.
+def slow_down(server: Server, team: Team) -> None:
+    """Count an upload of a team, before anything of it is read; a class may share one address.
 
-    Raises: TooManyError where its address or team sent too many
+    Raises: TooManyError where the team sent too many
     """
-    throttles = server.throttles
-    wait_s = throttles.address.hit("address", address)
-    if team is not None:
-        wait_s = max(wait_s, throttles.token.hit("token", str(team.id)))
-    if wait_s:
+    if wait_s := server.throttles.token.hit("token", str(team.id)):
         server.meter.uploads[BUSY] += 1
         raise TooManyError(wait_s)
 

@@ -1,4 +1,4 @@
-// Local times, countdowns, the live board, and a check that keeps the chosen file.
+// Local times, countdowns, the live board, and uploads that keep the chosen file.
 // Pages are whole without this script.
 "use strict";
 
@@ -44,6 +44,10 @@ function parsed(text, selector) {
 const rowsOf = (board) =>
   new Map([...board.querySelectorAll("tr[data-team]")].map((row) => [row.dataset.team, row]));
 
+// Within the list: a notice above it moves all rows alike, and none of them slides.
+const placeOf = (row) =>
+  row.getBoundingClientRect().top - row.closest("table").getBoundingClientRect().top;
+
 function slide(row, distance) {
   if (distance && !calm.matches) {
     const path = [{ transform: `translateY(${distance}px)` }, { transform: "none" }];
@@ -58,7 +62,7 @@ function swapBoard(text) {
   const focused = board.contains(document.activeElement) ? document.activeElement.id : "";
   const before = new Map();
   for (const [team, row] of rowsOf(board)) {
-    before.set(team, [row.dataset.sum, row.getBoundingClientRect().top]);
+    before.set(team, [row.dataset.sum, placeOf(row)]);
   }
   board.replaceWith(next);
   localTimes(next);
@@ -66,7 +70,7 @@ function swapBoard(text) {
   const news = [];
   for (const [team, row] of rowsOf(next)) {
     const [sum, top] = before.get(team) ?? [null, null];
-    if (top !== null) slide(row, top - row.getBoundingClientRect().top);
+    if (top !== null) slide(row, top - placeOf(row));
     if (sum === row.dataset.sum) continue;
     row.classList.add("changed");
     news.push(row.dataset.says);
@@ -117,26 +121,47 @@ function live(board) {
   listen();
 }
 
-// The check in advance: the page stays, and with it the chosen file
+// Uploads: the page stays, and with it the chosen file, unless an entry is accepted
 
-function checkInPlace(form) {
+function answerOf(text) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const result = page.querySelector("#result");
+  if (result) return [[...result.childNodes], page.querySelector(".facts")];
+  const words = [...page.querySelectorAll("main h1, main .lead")].map((part) => part.textContent);
+  return [[complaint(words.join(". ") || "The server sent no answer that can be shown.")], null];
+}
+
+function complaint(words) {
+  const notice = document.createElement("div");
+  notice.className = "notice bad";
+  notice.textContent = `${words} Your file is still chosen; you can try again.`;
+  return notice;
+}
+
+function uploadInPlace(form) {
   form.addEventListener("submit", async (event) => {
-    const button = event.submitter;
-    if (button?.value !== "check") return;
     event.preventDefault();
+    const button = event.submitter ?? form.querySelector("button");
     const result = document.getElementById("result");
     const body = new FormData(form, button); // a disabled button would not be in it
-    button.disabled = true;
+    const buttons = form.querySelectorAll("button");
+    for (const each of buttons) each.disabled = true;
     try {
       const answer = await fetch(form.getAttribute("action"), { method: "POST", body });
-      const found = parsed(await answer.text(), "#result");
-      result.replaceChildren(...(found ? found.childNodes : ["The check failed; try again."]));
-      localTimes(result);
-      result.focus();
+      if (answer.redirected) {
+        window.location.assign(answer.url); // the receipt
+        return;
+      }
+      const [nodes, facts] = answerOf(await answer.text());
+      result.replaceChildren(...nodes);
+      if (facts) document.querySelector(".facts").replaceWith(facts);
+      localTimes(document);
+      countDown();
     } catch {
-      result.textContent = "The server cannot be reached; try again.";
+      result.replaceChildren(complaint("The server cannot be reached, or the file has changed."));
     }
-    button.disabled = false;
+    result.focus();
+    for (const each of buttons) each.disabled = false;
   });
 }
 
@@ -146,7 +171,7 @@ setInterval(countDown, 1000);
 const board = document.getElementById("board");
 if (board?.dataset.events) live(board);
 const upload = document.getElementById("upload");
-if (upload) checkInPlace(upload);
+if (upload) uploadInPlace(upload);
 for (const risky of document.querySelectorAll("form[data-ask]")) {
   risky.addEventListener("submit", (event) => {
     if (!window.confirm(risky.dataset.ask)) event.preventDefault();
