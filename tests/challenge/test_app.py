@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import shutil
 import zipfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from tests.challenge.site import (
 )
 
 from thumbnet.challenge.entities import Rules
+from thumbnet.challenge.routes import ops
 
 API = "/api/v1"
 
@@ -238,6 +240,35 @@ def test_the_bundle(site: Site, client: Client) -> None:
     assert answer.content == site.settings.bundle.read_bytes()
     part = client.get("/bundle.zip", headers={"Range": "bytes=2-5"})
     assert (part.status_code, part.content) == (206, answer.content[2:6])
+
+
+def test_the_bundle_comes_with_the_opening(site: Site) -> None:
+    site.settings.bundle.write_bytes(b"images")
+    site.clock.now = RULES.opens - HOUR
+    visitor, team, admin = site.client(), site.team_client("blue"), site.admin_client()
+    for client in (visitor, team):
+        answer = client.get("/bundle.zip")
+        assert (answer.status_code, answer.json()["reason"]) == (403, "planned")
+        assert answer.headers["retry-after"] == "3600"
+        assert "/bundle.zip" not in client.get("/rules").text
+    answer = admin.get("/bundle.zip")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
+    site.clock.now = RULES.opens
+    assert visitor.get("/bundle.zip").content == b"images"
+    site.app.state.server.snapshots.live._looked = -1.0  # it looks a few times a second only
+    assert visitor.get("/rules").text.count("/bundle.zip") == 2
+    site.clock.now = RULES.closes + HOUR
+    assert visitor.get("/bundle.zip").status_code == 200
+
+
+def test_a_full_disk_is_not_well(
+    site: Site, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(site.settings.folder)
+    monkeypatch.setattr(ops, "disk_usage", lambda _: usage._replace(free=1_000_000))
+    answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json() == {"ok": False, "version": 3, "problem": "the disk is full"}
 
 
 def test_health(site: Site, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -454,6 +454,22 @@ def test_status_finds_what_is_wrong(thumbnet: Thumbnet, challenge: Path) -> None
     assert "team 'Alpha' has 1 entries, not 5" in said.out
 
 
+def test_a_backup_says_that_the_bundle_is_missing(thumbnet: Thumbnet, challenge: Path) -> None:
+    (challenge / "bundle.zip").unlink()
+    said = thumbnet("challenge", "backup", challenge, "saved.zip")
+    assert said.status == 2
+    assert f"{challenge / 'bundle.zip'} is missing" in " ".join(said.err.split())
+    assert not Path("saved.zip").exists()
+
+
+def test_a_team_that_waits_may_be_let_in(thumbnet: Thumbnet, challenge: Path) -> None:
+    submit(challenge, "Alpha", 0.5)
+    said = thumbnet("challenge", "team", "reset-quota", challenge, "Alpha")
+    assert (said.status, said.out) == (0, "Alpha: may submit now\n")
+    submit(challenge, "Alpha", 0.6)
+    assert thumbnet("challenge", "team", "reset-quota", challenge, "Gamma").status == 2
+
+
 def test_backup_and_restore(thumbnet: Thumbnet, challenge: Path) -> None:
     submit(challenge, "Alpha", 0.75)
     assert thumbnet("challenge", "backup", challenge, "saved.zip").status == 0

@@ -28,6 +28,10 @@ def test_a_clock_set_back_grants_nothing() -> None:
     assert next_slot(NOW, QUOTA, NOW - timedelta(days=1)) == NOW + QUOTA
 
 
+def test_no_quota_is_no_wait_whatever_the_clock_says() -> None:
+    assert next_slot(NOW + timedelta(hours=1), timedelta(0), NOW) is None
+
+
 def test_no_quota_is_no_wait() -> None:
     assert next_slot(NOW, timedelta(0), NOW) is None
 

@@ -59,6 +59,31 @@ def test_a_clock_set_back_grants_nothing(world: World) -> None:
     world.submit(team, 4)
 
 
+def test_without_a_quota_no_entry_is_too_early(database_url: str) -> None:
+    """Of parallel uploads, the one that commits first may have read the clock last."""
+    world = World(database_url, changed(quota=timedelta(0)))
+    team = world.team("Alpha")
+    world.clock.step(hours=1)
+    world.submit(team, 3)
+    world.clock.step(seconds=-1)
+    assert world.submit(team, 4).entry.number == 2
+    assert world.store.team_page(team).next_slot is None
+    world.close()
+
+
+def test_a_clock_that_was_wrong_can_be_mended(world: World) -> None:
+    team, now = world.team("Alpha"), world.clock.now
+    world.clock.step(days=20)
+    world.submit(team, 3)
+    world.clock.now = now
+    assert refused(world, team).retry_at == now + timedelta(days=20) + QUOTA
+    world.store.reset_quota(team, "command line")
+    assert world.submit(team, 4).entry.number == 2
+    line = world.store.audit(2)[1]
+    assert (line.action, line.actor, line.target) == ("quota reset", "command line", "Alpha")
+    assert refused(world, team).retry_at == now + QUOTA
+
+
 def test_the_quota_survives_a_restart(world: World) -> None:
     team = world.team("Alpha")
     world.submit(team, 3)

@@ -33,9 +33,15 @@ def backup(folder: Path, out: Path, clock: Clock = utc_now) -> Path:
 
     It holds the database as SQLite whatever it is served from, the settings and the bundle.
 
-    Raises: ChallengeError where it cannot be read or written
+    Raises: ChallengeError where something is missing, or it cannot be read or written
     """
     settings, store = open_store(folder, clock)
+    if not settings.bundle.is_file():
+        store.close()
+        raise ChallengeError(
+            f"{settings.bundle} is missing, and a backup holds it; put it back from an earlier "
+            "backup, or from a participant who downloaded it"
+        )
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         with tempfile.TemporaryDirectory(dir=_existing_parent(out)) as scratch:

@@ -8,11 +8,11 @@ def next_slot(last: datetime | None, quota: timedelta, now: datetime) -> datetim
     """Return when a team may submit next, None for now.
 
     The window rolls: it begins with the team's last entry, at whatever time of day. A clock that
-    was set back grants nothing.
+    was set back grants nothing. Without a quota there is no wait.
 
     Args: last: when the team's latest entry came
     """
-    if last is None or now >= last + quota:
+    if last is None or not quota or now >= last + quota:
         return None
     return last + quota
 

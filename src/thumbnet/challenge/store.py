@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, or_, select, update
 
 from thumbnet.challenge.entities import Receipt, Refusal, Rules, State, Team
-from thumbnet.challenge.limits import countdown
+from thumbnet.challenge.limits import countdown, next_slot
 from thumbnet.challenge.names import clean_note
 from thumbnet.challenge.parse import MalformedError, parse_submission
 from thumbnet.challenge.store_access import Access
@@ -215,8 +215,9 @@ class Store(Access):
             if len(times) == self._malformed_per_hour:
                 return Refusal(
                     "malformed",
-                    f"The file cannot be read, and {len(times)} before it within an hour could "
-                    "not either; check files with `thumbnet submit --check`, which has no limit.",
+                    f"The file has errors, as had {len(times)} others within an hour, so they are "
+                    "not listed. Check files with `thumbnet submit --check`: these checks do not "
+                    "count here.",
                     retry_at=times[-1] + HOUR,
                 )
             self.note(
@@ -253,8 +254,10 @@ def _parsed(content: bytes, snapshot: Snapshot) -> NDArray[np.int32]:
 def _has_slot(snapshot: Snapshot, now: datetime) -> ColumnElement[bool]:
     """Say in SQL that a team may submit; a clock set back makes the last entry look recent."""
     rules = snapshot.rules
-    free = or_(team.c.last_entry_at.is_(None), team.c.last_entry_at <= now - rules.quota)
-    wanted = team.c.disabled.is_(False) & free
+    wanted: ColumnElement[bool] = team.c.disabled.is_(False)
+    if rules.quota:  # of parallel uploads one may have the later time, and without a quota may
+        last = team.c.last_entry_at
+        wanted &= or_(last.is_(None), last <= now - rules.quota)
     if rules.max_entries is not None:
         wanted &= team.c.num_entries < rules.max_entries
     return wanted
@@ -275,9 +278,9 @@ def _refusal_of(row: Row[Any], snapshot: Snapshot, now: datetime) -> Refusal | N
         return _refusal_in(state, rules)
     if rules.max_entries is not None and row.num_entries >= rules.max_entries:
         return Refusal("max_entries", f"Your team has used all of its {rules.max_entries} entries.")
-    if row.last_entry_at is None or row.last_entry_at <= now - rules.quota:
+    slot = next_slot(row.last_entry_at, rules.quota, now)
+    if slot is None:
         return None
-    slot = row.last_entry_at + rules.quota
     if slot >= rules.closes:
         return Refusal("quota", "The challenge closes before your team's next slot.")
     comes = f"Your team may submit again {countdown(slot, now)}, at {_written(slot)}."

@@ -94,6 +94,20 @@ def disable(
     out.print(f"{found.name}: {'takes part again' if undo else 'disabled'}")
 
 
+@team_app.command("reset-quota")
+def reset_quota(folder: FolderArgument, team: TeamArgument) -> None:
+    """Let a team submit now, for instance after the clock was wrong; its entries stay."""
+    from thumbnet.challenge.operate import open_store
+
+    _, store = open_store(folder)
+    try:
+        found = find_team(store, team)
+        store.reset_quota(found, ACTOR)
+    finally:
+        store.close()
+    out.print(f"{found.name}: may submit now")
+
+
 @token_app.command()
 def rotate(
     folder: FolderArgument,

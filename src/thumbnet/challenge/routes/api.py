@@ -199,15 +199,22 @@ async def submission(entry_id: str, server: ServerDep, team: TeamDep) -> EntryAn
     responses={
         200: {"content": {"application/zip": {}}},
         206: {"description": "the range that was asked for"},
-        **refusals(404),
+        **refusals(403, 404),
     },
 )
-async def bundle(server: ServerDep) -> Response:
-    """Return the images to label, with the class list and the rules."""
+async def bundle(request: Request, server: ServerDep) -> Response:
+    """Return the images to label, with the class list and the rules, from the opening on."""
+    challenge = (await server.snapshots.latest()).challenge
+    opens = challenge.rules.opens
+    is_early = challenge.state == "planned" and server.clock() < opens
+    if is_early and not (await server.visit(request)).viewer.is_admin:
+        message = f"the images come when the challenge opens, at {opens:%Y-%m-%d %H:%M:%S} UTC"
+        return _refusal(server, Refusal("planned", message, retry_at=opens))
     path = server.settings.bundle
     if not path.is_file():
         raise HTTPException(404, "this challenge has no bundle here; ask the organizers for it")
-    return FileResponse(path, media_type="application/zip", filename="bundle.zip")
+    headers = {"Cache-Control": "no-cache"}  # no proxy gives it out before the opening
+    return FileResponse(path, media_type="application/zip", filename="bundle.zip", headers=headers)
 
 
 async def _received(

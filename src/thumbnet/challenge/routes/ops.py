@@ -1,5 +1,7 @@
 """For who operates the server: is it well, and what does it do."""
 
+from shutil import disk_usage
+
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -9,12 +11,14 @@ from thumbnet.challenge.meter import memory_bytes
 
 router = APIRouter()
 
+MIN_FREE_BYTES = 16 * 2**20  # a few hundred entries
+
 
 @router.get(
     "/healthz",
     responses={
         200: {"content": {"application/json": {"example": {"ok": True, "version": 41}}}},
-        503: {"description": "the database does not answer"},
+        503: {"description": "the database does not answer, or the disk is full"},
     },
 )
 async def healthz(server: ServerDep) -> Response:
@@ -23,6 +27,8 @@ async def healthz(server: ServerDep) -> Response:
         version = await run_in_threadpool(server.store.version)
     except Exception:  # whatever it is, the answer is no, and what it is stays here
         return JSONResponse({"ok": False, "version": None}, 503)
+    if disk_usage(server.settings.folder).free < MIN_FREE_BYTES:
+        return JSONResponse({"ok": False, "version": version, "problem": "the disk is full"}, 503)
     return JSONResponse({"ok": True, "version": version})
 
 
