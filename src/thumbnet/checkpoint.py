@@ -52,14 +52,14 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             header = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from None
+        raise CheckpointError(f"{path} is damaged or not a safetensors file: {error}") from None
     text = header.get("thumbnet")
     if text is None:
         raise CheckpointError(f"{path} was not written by thumbnet")
     try:
         meta = json.loads(text)
-    except ValueError as error:
-        raise CheckpointError(f"{path} is damaged: its header is no JSON: {error}") from None
+    except ValueError:
+        raise CheckpointError(f"{path} is damaged: its header is not valid JSON") from None
     if not isinstance(meta, dict):
         raise CheckpointError(f"{path} was not written by thumbnet")
     if meta.get("schema_version") != SCHEMA_VERSION:

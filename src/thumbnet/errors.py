@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from json import JSONDecodeError
 
 
 class ThumbnetError(Exception):
@@ -34,6 +35,24 @@ class RankError(ThumbnetError):
 
 class LostRankError(RankError):
     """One of the processes that train a run together is gone; the last save is kept."""
+
+
+def reason_of(error: Exception) -> str:
+    """Say in plain words why a file could not be read or understood.
+
+    Example: reason_of(KeyError("step")) == "'step' is missing"
+    """
+    if isinstance(error, FileNotFoundError):
+        return "it is missing"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    if isinstance(error, JSONDecodeError):
+        return f"it is not valid JSON (line {error.lineno}, column {error.colno})"
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return str(error) or type(error).__name__
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

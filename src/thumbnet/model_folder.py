@@ -10,8 +10,8 @@ from torch import nn
 from thumbnet.augment.views import Preprocess
 from thumbnet.checkpoint import load_tensors, save_tensors, write_atomic
 from thumbnet.ensemble_model import ARCHITECTURE, EnsembleNet, Member
-from thumbnet.errors import CheckpointError, RecipeError
-from thumbnet.models.registry import create_model
+from thumbnet.errors import CheckpointError, RecipeError, reason_of
+from thumbnet.models.registry import create_model, model_names
 
 SCHEMA_VERSION = 1
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -144,6 +144,7 @@ def read_model(folder: Path) -> TrainedModel:
         wnids = tuple(config["label_names"])
         if not config["num_classes"] == len(wnids) <= ours["num_outputs"]:
             raise ValueError(f"num_classes is {config['num_classes']}, label_names {len(wnids)}")
+        _check_known(folder, config, ours)
         model, members = _read_network(config, ours)
         trained = TrainedModel(
             model=model,
@@ -158,7 +159,7 @@ def read_model(folder: Path) -> TrainedModel:
             members=members,
         )
     except (KeyError, TypeError, ValueError, IndexError, RecipeError) as error:
-        raise CheckpointError(f"{folder / CONFIG} is damaged: {error!r}") from None
+        raise CheckpointError(f"{folder / CONFIG} is damaged: {reason_of(error)}") from None
     tensors, _ = load_tensors(folder / WEIGHTS)
     try:
         trained.model.load_state_dict(tensors)
@@ -170,15 +171,28 @@ def read_model(folder: Path) -> TrainedModel:
     return trained
 
 
+def _check_known(folder: Path, config: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Refuse a network that is not registered, such as one of the user's own."""
+    names = {config["architecture"]} - {ARCHITECTURE}
+    names |= {member["architecture"] for member in ours.get("members", ())}
+    known = set(model_names())
+    if unknown := sorted(n for n in names - known if isinstance(n, str)):
+        raise CheckpointError(
+            f"{folder} was made by a network not known here: '{unknown[0]}'; in Python, import the "
+            "module that registers it (`@thumbnet.register_model`), then load this; commands know "
+            "only the networks of `thumbnet model list`"
+        )
+
+
 def _read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         version = config["thumbnet"]["schema_version"]
-    except OSError as error:
-        raise CheckpointError(f"{folder} is no model folder of thumbnet: {error}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder} is no model folder of thumbnet: {error!r}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{folder} is not a model folder of thumbnet: {CONFIG}: {reason_of(error)}"
+        ) from None
     if version != SCHEMA_VERSION:
         raise CheckpointError(
             f"{folder} has model schema version {version}; this thumbnet reads {SCHEMA_VERSION}; "

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from thumbnet.checkpoint import write_atomic
-from thumbnet.errors import CheckpointError, did_you_mean
+from thumbnet.errors import CheckpointError, did_you_mean, reason_of
 from thumbnet.recipe import RecipeSpec
 from thumbnet.recipes.registry import dump_recipe, load_recipe
 
@@ -116,7 +116,9 @@ class RunFolder:
             env = json.loads(self.env_file.read_text(encoding="utf-8"))
             version = env["schema_version"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(f"{self.path} is no run folder of thumbnet: {error}") from None
+            raise CheckpointError(
+                f"run folder {self.path} is damaged: env.json: {reason_of(error)}"
+            ) from None
         if version != SCHEMA_VERSION:
             raise CheckpointError(
                 f"{self.path} was written with run schema version {version}; this thumbnet reads "

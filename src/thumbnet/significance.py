@@ -28,7 +28,7 @@ def exact_interval(num_right: int, num: int, level: float = LEVEL) -> Interval:
     Source: Clopper and Pearson 1934
     """
     if not 0 <= num_right <= num or num == 0:
-        raise ValueError(f"{num_right} of {num} is no share")
+        raise ValueError(f"{num_right} of {num} is not a share")
     tail = (1 - level) / 2
     low = high = num_right / num
     if num_right > 0:
@@ -49,7 +49,7 @@ def wilson_interval(num_right: int, num: int) -> Interval:
     Source: Wilson 1927
     """
     if not 0 <= num_right <= num or num == 0:
-        raise ValueError(f"{num_right} of {num} is no share")
+        raise ValueError(f"{num_right} of {num} is not a share")
     z2, p = 1.959963984540054**2, num_right / num
     middle = (p + z2 / (2 * num)) / (1 + z2 / num)
     half = math.sqrt(z2 * (p * (1 - p) / num + z2 / (4 * num * num))) / (1 + z2 / num)

@@ -62,7 +62,7 @@ def picture(path: Path, side: int = 70) -> Path:
         (("train", "thumbnet/quick", "--epochs", "inf"), ["epochs=inf"]),
         (("train", "thumbnet/quick", "--epochs", "many"), ["--epochs", "number"]),
         (("train", "thumbnet/quick", "--seed", "-1"), ["seed", "-1"]),
-        (("train", "thumbnet/quick", "--time-budget", "soon"), ["'soon' is no duration", "5m"]),
+        (("train", "thumbnet/quick", "--time-budget", "soon"), ["'soon' is not a duration", "5m"]),
         (("train", "thumbnet/quick", "--device", "cuda:7"), ["cuda:7", "cpu"]),
         (("train", "thumbnet/quick", "--init", "nowhere"), ["no run 'nowhere'"]),
         (("resume", "nowhere"), ["no run 'nowhere'"]),

@@ -142,7 +142,7 @@ def test_public_weights_of_a_network_that_has_none(thumbnet: Thumbnet, tiny: Pac
         "model.pretrained=true",
     )
     assert said.status == 2
-    assert "there are no public weights of 'thumbnet_quick'" in said.err
+    assert "'thumbnet_quick' has no public weights" in said.err
     said = thumbnet("train", "thumbnet/quick", "--data", tiny.path, "--weights", "w.pth")
     assert said.status == 2
     assert "--weights goes with" in said.err

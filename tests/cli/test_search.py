@@ -54,7 +54,7 @@ def test_search_then_train_its_best(thumbnet: Thumbnet, tiny: PackedDataset) -> 
         (["--space", "training.schedule.rate=1..2"], "no such key; did you mean"),
         (["--space", LR, "--set", "data.protocol=official"], "--set data.protocol=holdout"),
         (["--space", LR, "--epochs", "0"], "must be above 0"),
-        (["--space", LR, "--time-budget", "soon"], "is no duration"),
+        (["--space", LR, "--time-budget", "soon"], "is not a duration"),
         (["--space", LR, "--storage", "nowhere"], "cannot use the storage"),
     ],
 )

@@ -88,7 +88,7 @@ def test_files_that_are_damaged(thumbnet: Thumbnet, tiny: PackedDataset, content
 def test_a_file_that_is_not_there(thumbnet: Thumbnet, tiny: PackedDataset) -> None:
     status, _, err = train(thumbnet, tiny, "--weights", "w.pth")
     assert status == 2
-    assert "w.pth: there is no such file" in err
+    assert "w.pth does not exist" in err
 
 
 def test_offline_the_address_and_the_way_out_are_told(

@@ -309,7 +309,7 @@ def test_a_run_that_is_not_over_is_not_repeated(data: PackedDataset, tmp_path: P
 
     def observe(event: Event) -> None:
         if isinstance(event, Stepped) and event.at.step == 2:
-            with pytest.raises(CheckpointError, match="is not over"):
+            with pytest.raises(CheckpointError, match="has not finished"):
                 replay(run, data, out=tmp_path / "again")
             tried.append("yes")
 

@@ -95,7 +95,7 @@ def test_a_truncated_file_is_refused(saved: Path, part: str) -> None:
     whole = saved.read_bytes()
     keep = {"nothing": 0, "length": 5, "header": 60, "data": len(whole) - 100}
     saved.write_bytes(whole[: keep.get(part, -1)])
-    with pytest.raises(CheckpointError, match="damaged or no safetensors file"):
+    with pytest.raises(CheckpointError, match="damaged or not a safetensors file"):
         load_tensors(saved)
 
 
@@ -151,7 +151,7 @@ def test_a_pickle_is_refused_and_never_run(tmp_path: Path, how: str) -> None:
         file.write_bytes(pickle.dumps(Bomb(target)))
     else:
         torch.save({"w": Bomb(target)}, file)
-    with pytest.raises(CheckpointError, match="damaged or no safetensors file"):
+    with pytest.raises(CheckpointError, match="damaged or not a safetensors file"):
         load_tensors(file)
     assert not target.exists()
     pickle.loads(pickle.dumps(Bomb(target)))

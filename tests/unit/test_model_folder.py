@@ -131,7 +131,6 @@ def test_a_configuration_that_lacks_a_key_is_refused(folder: Path, lost: str) ->
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda c: c.update(architecture="resnet19"),
         lambda c: c.update(architecture=3),
         lambda c: c.update(model_args={"widht": 2}),
         lambda c: c.update(model_args=[2]),
@@ -155,7 +154,13 @@ def test_a_configuration_of_wrong_values_is_refused(
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", "\udcff\udcfe"])
 def test_a_configuration_that_is_none_is_refused(folder: Path, text: str) -> None:
     (folder / CONFIG).write_text(text, errors="surrogateescape")
-    with pytest.raises(CheckpointError, match="is no model folder of thumbnet"):
+    with pytest.raises(CheckpointError, match="is not a model folder of thumbnet"):
+        read_model(folder)
+
+
+def test_a_network_of_the_users_own_is_said_to_be_unknown_here(folder: Path) -> None:
+    change(folder, lambda c: c.update(architecture="mynet"))
+    with pytest.raises(CheckpointError, match="made by a network not known here: 'mynet'; in P"):
         read_model(folder)
 
 
@@ -164,7 +169,7 @@ def test_missing_files_are_named(folder: Path) -> None:
     with pytest.raises(CheckpointError, match=f"{folder / WEIGHTS} does not exist"):
         read_model(folder)
     (folder / CONFIG).unlink()
-    with pytest.raises(CheckpointError, match=f"{folder} is no model folder .* No such file"):
+    with pytest.raises(CheckpointError, match=f"{folder} is not a model folder .* it is missing"):
         read_model(folder)
 
 

@@ -82,7 +82,14 @@ def test_a_damaged_environment_is_refused(text: str | None) -> None:
     run.env_file.unlink()
     if text is not None:
         run.env_file.write_text(text, errors="surrogateescape")
-    with pytest.raises(CheckpointError, match="runs/thumbnet-quick is no run folder of thumbnet"):
+    with pytest.raises(CheckpointError, match=r"run folder .*quick is damaged: env\.json: "):
+        run.env()
+
+
+def test_a_missing_file_of_a_run_is_named() -> None:
+    run = made()
+    run.env_file.unlink()
+    with pytest.raises(CheckpointError, match=r"is damaged: env\.json: it is missing"):
         run.env()
 
 

@@ -55,7 +55,7 @@ def test_intervals_known_from_tables() -> None:
 @pytest.mark.parametrize(("right", "num"), [(-1, 5), (6, 5), (0, 0)])
 def test_what_is_no_share_is_refused(right: int, num: int) -> None:
     for interval in (exact_interval, wilson_interval):
-        with pytest.raises(ValueError, match="is no share"):
+        with pytest.raises(ValueError, match="is not a share"):
             interval(right, num)
 
 

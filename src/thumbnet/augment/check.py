@@ -38,14 +38,14 @@ def _check_random_crop(spec: RandomCropSpec, number: int, size: int, crop: int |
             "what follows it is given the smaller images"
         )
     if spec.size > size:
-        raise ValueError(f"random_crop: size={spec.size} is over the image size {size}")
+        raise ValueError(f"random_crop: size={spec.size} is larger than the images, {size} pixels")
     if crop is None and spec.size == size:
         return
     if spec.size != crop:
         judged = f"crop is {crop}" if crop is not None else f"all {size} pixels are judged"
         raise ValueError(
             f"random_crop: size={spec.size}, but {judged}; set preprocess.crop so that the "
-            "network is judged on images of the size it is trained on"
+            "network is evaluated on images of the size it is trained on"
         )
 
 
@@ -56,13 +56,13 @@ def _check_node(spec: AugmentSpec, parents: tuple[str, ...], size: int) -> None:
         )
     if isinstance(spec, CropAndPadSpec) and spec.size > size:
         raise ValueError(
-            f"{_at(parents)}crop_and_pad: size={spec.size} is over the image size {size}"
+            f"{_at(parents)}crop_and_pad: size={spec.size} is larger than the images, {size} pixels"
         )
     if isinstance(spec, RandomCropSpec):
         raise ValueError(f"{_at(parents)}random_crop must stand first, outside of other operations")
     if isinstance(spec, RandomOrderSpec) and "random_order" in parents:
         raise ValueError(
-            f"{_at(parents)}random_order: it stands inside another random_order, which draws the "
+            f"{_at(parents)}random_order: it is inside another random_order, which draws the "
             "order of all operations in it; put these operations there directly"
         )
 

@@ -14,7 +14,7 @@ def parse_duration(text: str) -> float:
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d|)", text.strip())
     if match is None or not float(match[1]):
-        raise RecipeError(f"'{text}' is no duration; write 90s, 5m, 1.5h or 2d")
+        raise RecipeError(f"'{text}' is not a duration; write 90s, 5m, 1.5h or 2d")
     return float(match[1]) * _UNITS[match[2]]
 
 

@@ -184,7 +184,7 @@ def find_images(patterns: list[str]) -> list[Path]:
             if file.is_file() and (file == match or _is_visible_image(file.relative_to(match)))
         ]
         if not files:
-            raise DataError(f"no image is at '{pattern}'; give files, folders or quoted globs")
+            raise DataError(f"no image found at '{pattern}'; give files, folders or quoted globs")
         found.update(dict.fromkeys(files))
     return list(found)
 

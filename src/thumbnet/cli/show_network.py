@@ -220,7 +220,7 @@ def _pixels(
             label = int(split.labels[found[0]])
             return pixels, f"true class: {first_name(dataset.class_names[label])}; "
     raise DataError(
-        f"no image '{image}': it is no file, and {dataset.path} has none of that name; give a "
+        f"no image '{image}': neither a file nor an image of {dataset.path}; give a "
         f"file, or a name such as {dataset.splits['val'].names[0].decode()}"
     )
 

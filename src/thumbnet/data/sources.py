@@ -27,9 +27,9 @@ def locate(data: Path | None) -> Path | None:
     Raises: DataError if the argument or $THUMBNET_DATA names what does not exist
     """
     if data is not None:
-        return _existing(data, "--data")
+        return _existing(data)
     if named := os.environ.get("THUMBNET_DATA"):
-        return _existing(Path(named), "THUMBNET_DATA")
+        return _existing(Path(named), "THUMBNET_DATA: ")
     here = Path("data")
     if is_packed(here) or (here / "train").is_dir():
         return here
@@ -76,10 +76,10 @@ def _looked() -> str:
     return f"looked at --data, THUMBNET_DATA, {here} and {cache_dir()}"
 
 
-def _existing(path: Path, origin: str) -> Path:
+def _existing(path: Path, origin: str = "") -> Path:
     path = path.expanduser()
     if not path.exists():
-        raise DataError(f"{origin} names {path}, which does not exist; {_HELP}")
+        raise DataError(f"{origin}{path} does not exist; {_HELP}")
     return path
 
 

@@ -90,7 +90,7 @@ class Judge:
         total: Callable[[Tally], Tally] | None = None,
     ) -> None:
         if dataset.splits[part.split].labels is None:
-            raise DataError(f"the split '{part.split}' has no labels; judge on train or val")
+            raise DataError(f"the split '{part.split}' has no labels; evaluate on train or val")
         self.loader = Loader(dataset, part, device, preprocess.shrink)
         self.preprocess = preprocess
         self.num_classes = dataset.num_classes

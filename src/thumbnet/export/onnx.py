@@ -73,7 +73,7 @@ class Session:
                 str(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's own classes share no base but this
-            raise CheckpointError(f"{path} is damaged or no ONNX file: {error}") from None
+            raise CheckpointError(f"{path} is damaged or not an ONNX file: {error}") from None
 
     def logits(
         self,

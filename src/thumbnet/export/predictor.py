@@ -38,7 +38,8 @@ def load_onnx_predictor(folder: str | Path) -> Predictor:
     path = Path(folder)
     if not (path / "config.json").is_file():
         raise CheckpointError(
-            f"{path} is no exported folder; make one with `thumbnet export RUN -o FOLDER --onnx`"
+            f"{path} is not an exported folder; make one with "
+            "`thumbnet export RUN -o FOLDER --onnx`"
         )
     trained = read_model(path)
     net = OnnxNet(Session(path / ONNX), trained.model)

@@ -125,7 +125,7 @@ def evaluate_same(
         if data is None and own not in (None, dataset.fingerprint):
             raise DataError(
                 f"{run} was trained on other data than {runs[0]}; compare runs of one data set, or "
-                "give the images to judge on with --data"
+                "give the images to evaluate on with --data"
             )
         one = evaluate(
             run, part.split, dataset, weights=weights, views=views, device=device, progress=progress

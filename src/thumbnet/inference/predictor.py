@@ -128,7 +128,9 @@ class Predictor:
         if image_size in (None, own.image_size):
             return own
         if self.trained.members or own.crop or model_entry(name).image_size:
-            raise RecipeError(f"{name} is judged on {own.image_size} pixels only, not {image_size}")
+            raise RecipeError(
+                f"{name} takes images of {own.image_size} pixels only, not {image_size}"
+            )
         entry = model_entry(name)
         if image_size < entry.min_image_size:
             raise RecipeError(

@@ -100,7 +100,8 @@ def model_entry(name: str) -> ModelEntry:
     names = model_names()
     if name not in _entries:
         raise RecipeError(
-            f"unknown model '{name}'{did_you_mean(name, names)}; models: {', '.join(names)}"
+            f"unknown model '{name}'{did_you_mean(name, names) or ';'} `thumbnet model list` shows "
+            "all; of your own, import the module that registers it first"
         )
     return _entries[name]
 

@@ -74,12 +74,12 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     Raises: CheckpointError for a file that is missing, damaged, or holds anything but tensors
     """
     if not path.is_file():
-        raise CheckpointError(f"{path} does not exist or is no file")
+        raise CheckpointError(f"{path} does not exist or is not a file")
     if path.suffix == ".safetensors":
         try:
             return load_file(path)
         except (SafetensorError, OSError, ValueError) as error:
-            raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from None
+            raise CheckpointError(f"{path} is damaged or not a safetensors file: {error}") from None
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # a damaged pickle raises whatever its bytes happen to lead to

@@ -90,7 +90,7 @@ def _descend(at: Any, part: str, dotted: str) -> Any:
         if at[part] is None:
             at[part] = {}
         return at[part]
-    raise RecipeError(f"'{dotted}': there are no keys above '{part}', only one value")
+    raise RecipeError(f"'{dotted}': '{part}' has no key above it, only one value")
 
 
 def _shared(a: Loc, b: Loc) -> int:

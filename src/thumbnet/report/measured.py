@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from thumbnet.errors import DataError, ThumbnetError
+from thumbnet.errors import DataError, ThumbnetError, reason_of
 from thumbnet.recipe import RecipeSpec
 from thumbnet.recipes.registry import load_recipe
 
@@ -52,8 +52,8 @@ def read_results(path: Path) -> list[Measured]:
             one = _read(json.loads(line), path.name)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
-                f"{path} is damaged in line {number}: {error!r}; each line is one JSON object with "
-                "benchmark, what and figures; mend or remove that line"
+                f"{path} is damaged in line {number}: {reason_of(error)}; each line is one JSON "
+                "object with benchmark, what and figures; correct or remove that line"
             ) from None
         if one is not None:
             found.append(one)
@@ -67,7 +67,7 @@ def _read(row: dict[str, Any], origin: str) -> Measured | None:
     held = figures.get("best")
     top1 = float(held["top1"] if isinstance(held, dict) else figures["report_top1_best"])
     if not 0 <= top1 <= 1:
-        raise ValueError(f"top-1 {top1} is no fraction of 1")
+        raise ValueError(f"top-1 {top1} is not a fraction of 1")
     wall_s = figures.get("wall_s")
     return Measured(
         recipe=str(row["what"]).partition(",")[0].strip(),

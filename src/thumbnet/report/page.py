@@ -86,8 +86,8 @@ def make_page(
     text = len(render().encode())
     if text > LARGEST - SPARE:
         raise DataError(
-            f"the text alone of a page of {len(views)} runs takes {text / 2**20:.1f} MiB, over "
-            f"{(LARGEST - SPARE) / 2**20:.1f}; name fewer runs"
+            f"the text alone of a page of {len(views)} runs takes {text / 2**20:.1f} MiB; at most "
+            f"{(LARGEST - SPARE) / 2**20:.1f} are allowed; name fewer runs"
         )
     _share_out(LARGEST - SPARE - text, views, groups)
     return render()

@@ -7,7 +7,7 @@ from shlex import join
 from typing import Any
 
 from thumbnet.data.packed import PackedDataset
-from thumbnet.errors import CheckpointError, ThumbnetError
+from thumbnet.errors import CheckpointError, ThumbnetError, reason_of
 from thumbnet.evaluation.metrics import (
     Calibration,
     by_class,
@@ -147,7 +147,7 @@ def last_wall_s(folder: RunFolder) -> float:
         last = folder.results_file.read_text(encoding="utf-8").splitlines()[-1]
         return float(last.split(",")[3])
     except (OSError, IndexError, ValueError) as error:
-        raise CheckpointError(f"{folder.results_file} is damaged: {error!r}") from None
+        raise CheckpointError(f"{folder.results_file} is damaged: {reason_of(error)}") from None
 
 
 def _curves(view: RunView, folder: RunFolder) -> None:

@@ -181,7 +181,7 @@ def _yaml(key: str, text: str) -> Any:
     try:
         return _as_number(yaml.safe_load(text))
     except (ValueError, RecursionError, yaml.YAMLError) as error:
-        raise RecipeError(f"--space {key}: '{text}' is no YAML: {error}") from None
+        raise RecipeError(f"--space {key}: '{text}' is not valid YAML: {error}") from None
 
 
 def _flow(value: Any) -> str:

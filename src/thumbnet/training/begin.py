@@ -25,7 +25,7 @@ def begin(
     """Load the weights a run begins from, and return what they were; empty where it has none."""
     if weights is not None and not recipe.model.pretrained:
         raise RecipeError(
-            f"{recipe.name} does not begin from public weights; --weights goes with "
+            f"{recipe.name} does not start from public weights; --weights needs "
             "--set model.pretrained=true, and the weights of a run are --init RUN"
         )
     if init is not None:

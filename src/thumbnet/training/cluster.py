@@ -48,7 +48,7 @@ def parse_slurm(text: str) -> SlurmSpec:
     for word in text.split(","):
         key, equals, value = (part.strip() for part in word.partition("="))
         if key in given:
-            raise RecipeError(f"--slurm: {key} stands there twice")
+            raise RecipeError(f"--slurm: {key} is given twice")
         if key == LOCAL and not equals:
             given[LOCAL] = True
         elif key not in KEYS:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from thumbnet.errors import CheckpointError, RecipeError
+from thumbnet.errors import CheckpointError, RecipeError, reason_of
 from thumbnet.recipe import RecipeSpec
 from thumbnet.training.phases import Plan
 
@@ -116,7 +116,9 @@ def _events(path: Path) -> Iterable[dict[str, Any]]:
             event = json.loads(line)
             yield {"event": event["event"], **event}
         except (ValueError, TypeError, KeyError) as error:
-            raise CheckpointError(f"{path} is damaged in line {number}: {error!r}") from None
+            raise CheckpointError(
+                f"{path} is damaged in line {number}: {reason_of(error)}"
+            ) from None
 
 
 class Hand:

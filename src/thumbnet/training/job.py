@@ -18,7 +18,7 @@ from thumbnet.checkpoint import load_tensors
 from thumbnet.data.packed import PackedDataset
 from thumbnet.data.sources import load_dataset
 from thumbnet.data.splits import apply_protocol
-from thumbnet.errors import CheckpointError, RecipeError
+from thumbnet.errors import CheckpointError, RecipeError, reason_of
 from thumbnet.evaluation.evaluate import Judge
 from thumbnet.evaluation.predict import batch_for
 from thumbnet.model_folder import TrainedModel, write_config
@@ -80,11 +80,13 @@ def reopen(
         forecast = Forecast(**{**env["forecast"], "step_s": tuple(env["forecast"]["step_s"])})
         busy = bool(env["engine"].get("busy", False))
     except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder.env_file} is damaged: {error!r}") from None
+        raise CheckpointError(f"{folder.env_file} is damaged: {reason_of(error)}") from None
     try:
         find_device(picks.device)
     except RecipeError as error:
-        raise CheckpointError(f"{folder.path} was begun elsewhere: {error}") from None
+        raise CheckpointError(
+            f"{folder.path} was started on another kind of machine: {error}"
+        ) from None
     torch.manual_seed(recipe.training.seed)
     model = build_model(recipe)
     plan = Plan(recipe, len(protocol.fit.indices))

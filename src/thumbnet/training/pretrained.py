@@ -17,10 +17,10 @@ def pretrained_file(model: str, given: str | Path | None, progress: Progress | N
     """
     if model not in PUBLIC_WEIGHTS:
         known = ", ".join(sorted(PUBLIC_WEIGHTS))
-        raise RecipeError(f"there are no public weights of '{model}'; there are of: {known}")
+        raise RecipeError(f"'{model}' has no public weights; networks that have: {known}")
     if given is not None:
         if not Path(given).is_file():
-            raise CheckpointError(f"--weights {given}: there is no such file")
+            raise CheckpointError(f"--weights {given} does not exist")
         return Path(given)
     entry = PUBLIC_WEIGHTS[model]
     remote = Remote(entry.url, 0, entry.digest, "sha256")

@@ -69,8 +69,8 @@ def train(
     recipe = resolve(recipe, dataset)
     if recipe.ensemble is not None:
         raise RecipeError(
-            f"{recipe.name} is an ensemble of trained networks, no run of its own; "
-            f"`thumbnet reproduce {recipe.name}` trains its members and judges them together"
+            f"{recipe.name} is an ensemble of trained networks and is not trained itself; "
+            f"`thumbnet reproduce {recipe.name}` trains its members and evaluates them together"
         )
     ranks.check_same(recipe.sha256())
     torch.manual_seed(recipe.training.seed)
@@ -140,7 +140,9 @@ def replay(
     source = find_run(run_path(run))
     job = reopen(source, data, at_start=True)
     if is_trained(source) or not source.state_file.is_file():
-        raise CheckpointError(f"{source.name} is not over; let it end, or resume it, then replay")
+        raise CheckpointError(
+            f"{source.name} has not finished; let it finish, or resume it, then replay"
+        )
     _, meta = load_tensors(source.state_file)
     if (num_ranks := most_ranks(source.events_file)) > 1:
         raise CheckpointError(

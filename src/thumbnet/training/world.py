@@ -38,7 +38,9 @@ def find_world(environment: Mapping[str, str] = os.environ) -> World:
         rank, size, local_rank = -1, 0, 0
     if not (0 <= rank < size and local_rank >= 0):
         told = ", ".join(f"{n}={v}" for n, v in zip(VARIABLES[:3], given[:3], strict=True))
-        raise RankError(f"{told} are no ranks; start with torchrun, or unset these variables")
+        raise RankError(
+            f"{told} are not valid ranks; start with torchrun, or unset these variables"
+        )
     return World(rank, size, local_rank)
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from thumbnet.errors import CheckpointError, RecipeError
+from thumbnet.errors import CheckpointError, RecipeError, reason_of
 from thumbnet.visualize.style import (
     BLUE,
     GREEN,
@@ -85,7 +85,7 @@ def read_curve(
     except OSError:
         rows = []
     except (KeyError, ValueError, TypeError, csv.Error) as error:
-        raise CheckpointError(f"{results_file} is damaged: {error!r}") from None
+        raise CheckpointError(f"{results_file} is damaged: {reason_of(error)}") from None
     if not rows:
         raise CheckpointError(
             f"run '{name}' has no results yet; its first epoch has not ended; go on with "

@@ -22,7 +22,7 @@ def test_reads_what_people_write(text: str, seconds: float) -> None:
     ["", "0", "0.0m", "-5m", "0d", "5w", "m", "1h30m", "1,5h", ".5h", "1e3", "nan", "inf", "5 M"],
 )
 def test_refuses_the_rest_with_examples(text: str) -> None:
-    with pytest.raises(RecipeError, match=f"'{text}' is no duration; write 90s, 5m, 1.5h or 2d"):
+    with pytest.raises(RecipeError, match=f"'{text}' is not a duration; write 90s, 5m, 1.5h or 2d"):
         parse_duration(text)
 
 

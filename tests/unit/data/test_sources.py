@@ -72,10 +72,10 @@ def test_a_packed_data_folder(folder_files: Files, write_zip: Write) -> None:
 
 
 def test_what_is_named_must_exist(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match=r"--data names /no/where, which does not exist; give"):
+    with pytest.raises(DataError, match=r"/no/where does not exist; give"):
         locate(Path("/no/where"))
     monkeypatch.setenv("THUMBNET_DATA", "/no/where")
-    with pytest.raises(DataError, match="THUMBNET_DATA names /no/where"):
+    with pytest.raises(DataError, match="THUMBNET_DATA: /no/where does not exist"):
         locate(None)
 
 

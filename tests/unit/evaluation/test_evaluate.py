@@ -133,5 +133,5 @@ def test_a_judge_reports_its_progress(dataset: PackedDataset) -> None:
 
 def test_a_judge_refuses_images_without_labels(dataset: PackedDataset, tmp_path: Path) -> None:
     part = Part("test", np.arange(3))
-    with pytest.raises(DataError, match="'test' has no labels; judge on train or val"):
+    with pytest.raises(DataError, match="'test' has no labels; evaluate on train or val"):
         Judge(dataset, part, Preprocess(16, "rgb", (0,), (1,)), CPU)

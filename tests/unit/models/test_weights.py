@@ -63,7 +63,7 @@ def test_reads_safetensors(tmp_path: Path) -> None:
     save_file({"a": torch.ones(2)}, path)
     assert torch.equal(read_state_dict(path)["a"], torch.ones(2))
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(CheckpointError, match="damaged or no safetensors file"):
+    with pytest.raises(CheckpointError, match="damaged or not a safetensors file"):
         read_state_dict(path)
 
 

@@ -83,7 +83,7 @@ def test_the_recipe_as_it_is_is_found_in_the_space() -> None:
         ([f"{BATCH}="], "a single value is fixed with --set"),
         ([f"{BATCH}=64|"], "a single value is fixed with --set"),
         ([f"{BATCH}=64|64"], "a choice is given twice"),
-        ([f"{BATCH}=64|{{"], "is no YAML"),
+        ([f"{BATCH}=64|{{"], "is not valid YAML"),
         ([f"{LR}=0.1..1", f"{LR}=1..2"], "is given twice"),
         (["data.protocol=holdout|official"], "not to be searched: figures of different images"),
         (["training.seed=0..9"], "thumbnet ensemble --seeds"),

@@ -30,7 +30,7 @@ def test_keys_and_defaults() -> None:
         ("gpus=-1", "gpus=-1 must be"),
         ("gpus", "gpus= must be"),
         ("qos=", "qos needs a name"),
-        ("gpus=1,gpus=2", "gpus stands there twice"),
+        ("gpus=1,gpus=2", "gpus is given twice"),
         ("local,nodes=2", "local is one node"),
         ("gpus=2,processes=4", "processes=4 of a node share gpus=2"),
     ],

@@ -53,5 +53,5 @@ def test_a_process_started_otherwise_is_alone(missing: str) -> None:
 
 @pytest.mark.parametrize("changed", [{"RANK": "8"}, {"RANK": "x"}, {"LOCAL_RANK": "-1"}])
 def test_refuses_what_are_no_ranks(changed: dict[str, str]) -> None:
-    with pytest.raises(RankError, match="are no ranks; start with torchrun"):
+    with pytest.raises(RankError, match="are not valid ranks; start with torchrun"):
         find_world(STARTED | changed)
