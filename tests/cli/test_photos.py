@@ -90,3 +90,21 @@ def test_prediction_names_a_broken_file(
     with pytest.raises(DataError) as caught:
         load_predictor(trained.path).predict([good, broken])
     assert str(caught.value).startswith(f"{broken}: {why[content]}")
+
+
+def test_prediction_says_what_it_ignores(
+    thumbnet: Thumbnet, trained: RunFolder, photos: Path
+) -> None:
+    for name in ("a.HEIC", "b.heic", "notes.txt", ".DS_Store", "__MACOSX/1.png"):
+        path = photos / "test" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    said = thumbnet("predict", trained.path, photos / "test")
+    assert said.status == 0, said.err
+    assert said.out.count("\n") == 1 + 6
+    assert "ignored 2 .heic files, 1 .txt file\nHEIC photos are not read; convert to" in said.err
+    (photos / "only").mkdir()
+    (photos / "only" / "1.heic").write_bytes(b"x")
+    said = thumbnet("predict", trained.path, photos / "only")
+    assert said.status == 2
+    assert "only', only 1 .heic file; HEIC photos are not read; convert to JPEG" in said.err

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from thumbnet.cli.output import Table, out
+from thumbnet.cli.output import Table, err, out
 from thumbnet.cli.progress import bar
 from thumbnet.cli.train import DataOption
 
@@ -169,30 +169,47 @@ def _load(run: str, weights: str, device: str | None, onnx: bool) -> Predictor:
 def find_images(patterns: list[str]) -> list[Path]:
     """Return the image files that these files, folders and globs name, each once, in order.
 
+    What else lies in the folders is counted on standard error.
+
     Raises: DataError for one that names nothing
     """
+    from thumbnet.data.image_folder import heic_advice, ignored_text, suffix_counts
+    from thumbnet.data.layout import is_image
     from thumbnet.errors import DataError
 
     found: dict[Path, None] = {}
+    others: dict[Path, None] = {}
     for pattern in patterns:
         path = Path(pattern)
         matches = [path] if path.exists() else [Path(p) for p in sorted(glob.glob(pattern))]
-        files = [
-            file
-            for match in matches
-            for file in (sorted(match.rglob("*")) if match.is_dir() else [match])
-            if file.is_file() and (file == match or _is_visible_image(file.relative_to(match)))
-        ]
+        listed = [_visible_files(match) if match.is_dir() else [match] for match in matches]
+        there = [file for files in listed for file in files if file.is_file()]
+        named = set(matches)
+        files = [file for file in there if is_image(file.name) or file in named]
         if not files:
-            raise DataError(f"no image found at '{pattern}'; give files, folders or quoted globs")
+            ignored = suffix_counts([file.name for file in there])
+            but = f", only {ignored_text(ignored)}" if ignored else ""
+            raise DataError(
+                f"no image found at '{pattern}'{but}; "
+                f"{heic_advice(ignored) or 'give files, folders or quoted globs'}"
+            )
         found.update(dict.fromkeys(files))
+        others.update(dict.fromkeys(file for file in there if file not in found))
+    if ignored := suffix_counts([file.name for file in others]):
+        err.print(f"ignored {ignored_text(ignored)}")
+        if advice := heic_advice(ignored):
+            err.print(advice)
     return list(found)
 
 
-def _is_visible_image(path: Path) -> bool:
-    from thumbnet.data.layout import is_image, is_system
+def _visible_files(folder: Path) -> list[Path]:
+    from thumbnet.data.layout import is_system
 
-    return is_image(path.name) and not any(is_system(part) for part in path.parts)
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if not any(map(is_system, file.relative_to(folder).parts))
+    ]
 
 
 def _predict_split(
