@@ -91,7 +91,7 @@ def info(
         dataset = load_dataset(data, download=False, progress=progress)
     facts = summarize(dataset)
     if as_json:
-        shown.print(json.dumps(facts, indent=2, ensure_ascii=False))
+        shown.print(json.dumps(facts, indent=2))
         return
     splits = [
         (name, f"{split['images']:,} images, {_kinds(split)}")

@@ -1,5 +1,6 @@
 """The `thumbnet` command: its families of commands, and how errors end."""
 
+import io
 import sys
 import warnings
 from typing import Annotated
@@ -92,6 +93,9 @@ def root(
 def main() -> None:
     """Run the command line; a user's error is one message and exit status 2."""
     warnings.filterwarnings("ignore", module="PIL")  # of odd photos; what is broken is an error
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a class name that a terminal cannot show is "?"
+            stream.reconfigure(errors="replace")
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app()

@@ -98,8 +98,9 @@ def plan_image_folder(tree: Tree) -> Plan:
     else:
         rule, val_tree = VAL_RULE, root
         val = {name: _choose_val(name, images) for name, images in by_class.items()}
+        chosen = {image for images in val.values() for image in images}
         train = {
-            name: [image for image in images if image not in set(val[name])]
+            name: [image for image in images if image not in chosen]
             for name, images in by_class.items()
         }
     splits = [_split("train", root, train, classes), _split("val", val_tree, val, classes)]

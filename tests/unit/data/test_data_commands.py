@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from thumbnet.cli.data import app
+from thumbnet.cli.main import main
 from thumbnet.cli.progress import bar
 from thumbnet.data.sources import load_dataset
 from thumbnet.data.summary import summarize
@@ -164,3 +166,18 @@ def test_help_of_every_command() -> None:
 def test_errors_pass_upward(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         CliRunner().invoke(app, ["info", str(tmp_path / "no")], catch_exceptions=False)
+
+
+def test_names_that_a_terminal_cannot_show(
+    image_bytes: Callable[..., bytes], write_folder: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"{name}/{n}.jpg": image_bytes(n) for name in ("bée", "漢字") for n in range(2)}
+    held = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(held, encoding="cp1252"))
+    monkeypatch.setattr(sys, "argv", ["thumbnet", "data", "info", str(write_folder(files))])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    sys.stdout.flush()
+    shown = held.getvalue().decode("cp1252").splitlines()
+    assert [line.split()[0] for line in shown if line.endswith("1    1")] == ["bée", "??"]
