@@ -1,6 +1,7 @@
 """`thumbnet submit`, `submissions` and `scoreboard`, as a participant calls them."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from thumbnet.challenge.parse import parse_submission
 from thumbnet.challenge.token import default_file, find_token
 from thumbnet.data.packed import PackedDataset
 from thumbnet.errors import SubmissionError
+from thumbnet.inference import Predictor
 from thumbnet.runs import RunFolder
 
 TOKEN = "tok-3v9d2m7q4xw"
@@ -209,6 +211,38 @@ def test_a_run_predicts_the_bundle(
     said = thumbnet("submit", trained.path, "--challenge", server.url, "--token", TOKEN, "--data",
                     bundle)  # fmt: skip
     assert said.status == 0, said.err
+    assert server.last[3] == kept.read_bytes()
+
+
+def test_a_run_predicts_once_and_only_after_server_and_token_answered(
+    server: Played,
+    thumbnet: Thumbnet,
+    trained: RunFolder,
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained.path, run, ignore=shutil.ignore_patterns("predictions"))
+    words = ("submit", run, "--data", bundle, "--challenge")
+    assert "no token of your team" in thumbnet(*words, server.url).err
+    server.status = 401
+    said = thumbnet(*words, server.url, "--token", TOKEN)
+    assert (said.status, "does not know this token" in said.err) == (2, True)
+    said = thumbnet(*words, "http://127.0.0.1:9", "--token", TOKEN)
+    assert (said.status, "cannot reach" in said.err) == (2, True)
+    assert not (run / "predictions").exists()
+    kept = tmp_path / "labels.txt"
+    assert thumbnet("submit", run, "--check", "--data", bundle, "-o", kept).status == 0
+
+    def again(self: Predictor, images: object) -> None:
+        raise AssertionError("predicted twice")
+
+    monkeypatch.setattr(Predictor, "logits", again)
+    server.status, server.body = 201, receipt(kept.read_bytes())
+    said = thumbnet(*words, server.url, "--token", TOKEN)
+    assert said.status == 0, said.err
+    assert [method for method, _, _, _ in server.asked] == ["GET", "GET", "POST"]
     assert server.last[3] == kept.read_bytes()
 
 

@@ -35,6 +35,13 @@ class Bundle:
     class_names: tuple[str, ...]
     num_labels: int
 
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the images' names and checksums, in their order."""
+        rows = _table(self.path, MANIFEST)
+        lines = [f"{row['image']} {row['sha256']}" for row in rows]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
     def images(self) -> Iterator[bytes]:
         """Read the image files, in the order of `names`.
 

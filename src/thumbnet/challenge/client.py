@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
 TIMEOUT_S = 30.0
+CONNECT_S, CHECK_IN_S = 5.0, 10.0  # a server that is not there is said so soon
 BUSY_S = 60.0  # how long a request waits for a busy server, over all its tries
 WORTH_WAITING = {"quota", "too_many", "planned", "busy"}
 
@@ -111,6 +112,13 @@ class Client:
         """Return the team's own entries, and its next slot."""
         return self._json(self._send("GET", "submissions", own=True))
 
+    def check_in(self) -> None:
+        """Make sure, within seconds, that the server answers and knows the token.
+
+        Raises: SubmissionError
+        """
+        self._send("GET", "submissions", own=True, timeout_s=CHECK_IN_S)
+
     def next_slot(self) -> datetime | None:
         """Return when the team may submit next, None for now."""
         answer = self.submissions()
@@ -174,7 +182,14 @@ class Client:
             sleep(min(1.0, left))
 
     def _send(
-        self, method: str, path: str, content: bytes = b"", *, own: bool = False, note: str = ""
+        self,
+        method: str,
+        path: str,
+        content: bytes = b"",
+        *,
+        own: bool = False,
+        note: str = "",
+        timeout_s: float | None = None,
     ) -> "httpx.Response":
         headers = {"Accept": "application/json"}
         if own:
@@ -190,7 +205,7 @@ class Client:
             headers["X-Note"] = quote(note, safe="")
         tries_end = time.monotonic() + BUSY_S
         while True:
-            answer = self._ask(method, path, headers, content)
+            answer = self._ask(method, path, headers, content, timeout_s)
             wait_s = busy_s(answer)
             if wait_s is None or time.monotonic() + wait_s > tries_end:
                 break
@@ -202,15 +217,26 @@ class Client:
         return answer
 
     def _ask(
-        self, method: str, path: str, headers: dict[str, str], content: bytes
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        content: bytes,
+        timeout_s: float | None,
     ) -> "httpx.Response":
         import httpx
 
+        soon = httpx.Timeout(timeout_s, connect=CONNECT_S)
+        timeout = self._http.timeout if timeout_s is None else soon
         try:
             answer = self._http.request(
-                method, f"{self.url}/api/v1/{path}", headers=headers, content=content or None
+                method,
+                f"{self.url}/api/v1/{path}",
+                headers=headers,
+                content=content or None,
+                timeout=timeout,
             )
-        except httpx.ConnectError as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise SubmissionError(
                 f"cannot reach {self.url} ({error}); check the address and the network"
             ) from None
@@ -302,7 +328,8 @@ def _open(url: str, timeout_s: float) -> "httpx.Client":
             "talking to a challenge takes httpx; install it: pip install 'thumbnet[client]'"
         ) from None
     # Ignore proxies for addresses of this computer.
-    return httpx.Client(timeout=timeout_s, trust_env=not _is_loopback(url))
+    timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S))
+    return httpx.Client(timeout=timeout, trust_env=not _is_loopback(url))
 
 
 def _checked_url(url: str, allow_http: bool) -> str:

@@ -105,12 +105,17 @@ def make_client(
     Raises: SubmissionError
     """
     from thumbnet.challenge.client import Client
-    from thumbnet.challenge.token import find_token
+    from thumbnet.challenge.token import default_file, find_token
     from thumbnet.errors import SubmissionError
 
     if challenge is None:
-        raise SubmissionError("give the server by --challenge URL, or in THUMBNET_CHALLENGE")
+        raise SubmissionError("give the server with --challenge URL, or in THUMBNET_CHALLENGE")
     found = find_token(token, token_file) if needs_token else None
+    if needs_token and found is None:
+        raise SubmissionError(
+            "no token of your team: give it with --token or --token-file, set THUMBNET_TOKEN, or "
+            f"put it into {default_file()}"
+        )
     return Client(
         challenge,
         found,

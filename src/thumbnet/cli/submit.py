@@ -24,8 +24,12 @@ from thumbnet.cli.scoreboard import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from thumbnet.challenge.bundle import Bundle
     from thumbnet.challenge.client import Client, RefusedError, Sent
+    from thumbnet.inference import Predictor
 
 CHUNK = 256
 
@@ -50,17 +54,26 @@ def submit(
     device: DeviceOption = None,
     allow_http: HttpOption = False,
 ) -> None:
-    """Submit labels of the hidden images to a challenge: a file's, or what a run predicts."""
+    """Submit labels of the hidden images to a challenge: a file's, or what a run predicts.
+
+    The token comes from --token, else --token-file, else the variable THUMBNET_TOKEN, else the
+    file ~/.config/thumbnet/token, which only you may be able to read. What a run predicts is kept
+    in the run's predictions/ and used again.
+    """
     from thumbnet.challenge.bundle import read_bundle
     from thumbnet.errors import SubmissionError
 
     if challenge is None and not (check and data is not None):
-        raise SubmissionError("give the server by --challenge URL, or check by --check --data FILE")
+        raise SubmissionError(
+            "give the server with --challenge URL, or check the file with --check --data FILE"
+        )
     with ExitStack() as opened:
         client = None
         if challenge is not None and not (check and data is not None):
             client = opened.enter_context(make_client(challenge, token, token_file, allow_http))
         bundle = None if data is None else read_bundle(data)
+        if client is not None and not Path(source).is_file():
+            client.check_in()  # before a run predicts, which may take minutes
         content = _content(source, bundle, output, weights, device)
         if bundle is not None:
             _check_offline(content, bundle)
@@ -85,8 +98,8 @@ def _content(
             raise SubmissionError(f"cannot read {path}: {error.strerror}") from None
     if bundle is None:
         raise SubmissionError(
-            f"{source} is no file; if it is a run, give the images it shall predict by "
-            "--data BUNDLE (the server has it at /bundle.zip)"
+            f"{source} is not a file; if it is a run, give the images to predict with "
+            "--data BUNDLE (on the server: /bundle.zip)"
         )
     return _predicted(source, bundle, output, weights, device)
 
@@ -108,26 +121,52 @@ def _predicted(
             f"{run} and the challenge differ in {len(strange)} of their classes, {strange[0]} for "
             "one; submit a run trained on the challenge's classes"
         )
-    lines: list[str] = []
-    with bar("predicting") as progress:
-        chunk: list[bytes | Path] = []
-        for image in bundle.images():
-            chunk.append(image)
-            if len(chunk) == CHUNK or len(lines) + len(chunk) == len(bundle.names):
-                top = ranked(predictor.logits(chunk), bundle.num_labels)
-                names = bundle.names[len(lines) :]
-                lines += [
-                    " ".join([name, *(wnids[i] for i in row)])
-                    for name, row in zip(names, top, strict=False)
-                ]
-                chunk = []
-                progress(len(lines), len(bundle.names), "predicting")
+    logits = _logits(run, predictor, bundle, weights)
+    lines = [
+        " ".join([name, *(wnids[i] for i in row)])
+        for name, row in zip(bundle.names, ranked(logits, bundle.num_labels), strict=True)
+    ]
     text = "".join(f"{line}\n" for line in lines)
     if output is not None:
         with replaced(output) as file:
             file.write(text)
         out.print(f"{len(lines)} labels written to {output}")
     return text.encode()
+
+
+def _logits(run: str, predictor: Predictor, bundle: Bundle, weights: str) -> NDArray[np.float32]:
+    """Return the logits of a bundle's images; made once, and kept in the run's predictions."""
+    import hashlib
+
+    import numpy as np
+
+    from thumbnet.evaluation.stored import Key, stored_logits
+    from thumbnet.inference import weights_file
+
+    home, file = weights_file(run, weights)
+    key = Key(
+        split="challenge",
+        fingerprint=bundle.fingerprint,
+        weights_sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        image_size=predictor.trained.preprocess.image_size,
+        views="one",
+        num_images=len(bundle.names),
+        num_classes=predictor.trained.num_classes,
+    )
+
+    def predict() -> NDArray[np.float32]:
+        parts: list[NDArray[np.float32]] = []
+        chunk: list[bytes | Path] = []
+        with bar("predicting") as progress:
+            for number, image in enumerate(bundle.images(), 1):
+                chunk.append(image)
+                if len(chunk) == CHUNK or number == len(bundle.names):
+                    parts.append(predictor.logits(chunk))
+                    chunk = []
+                    progress(number, len(bundle.names), "predicting")
+        return np.concatenate(parts)
+
+    return stored_logits(home / "predictions", key, predict)
 
 
 def _check_offline(content: bytes, bundle: Bundle) -> None:

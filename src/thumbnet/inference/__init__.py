@@ -8,6 +8,7 @@ from thumbnet.inference.judge import (
     evaluate,
     evaluate_same,
     recipe_of,
+    weights_file,
 )
 from thumbnet.inference.predictor import (
     Guess,
@@ -31,4 +32,5 @@ __all__ = [
     "load_predictor",
     "read_pixels",
     "recipe_of",
+    "weights_file",
 ]

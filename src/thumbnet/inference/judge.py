@@ -154,7 +154,7 @@ def all_logits(
     Raises: DataError for other classes
     """
     check_classes(predictor.trained, dataset)
-    home, file = _weights_file(run_or_folder, weights)
+    home, file = weights_file(run_or_folder, weights)
     key = Key(
         split=split,
         fingerprint=dataset.fingerprint,
@@ -173,7 +173,7 @@ def all_logits(
     )
 
 
-def _weights_file(run_or_folder: str | Path, weights: str) -> tuple[Path, Path]:
+def weights_file(run_or_folder: str | Path, weights: str) -> tuple[Path, Path]:
     """Return the folder that predictions go to, and the file of weights."""
     path = Path(run_or_folder)
     if (path / "config.json").is_file():
