@@ -3,9 +3,11 @@
 import json
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tests.contract.driver import (
@@ -116,6 +118,13 @@ def public_weights() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
+def uneven(data: PackedDataset) -> PackedDataset:
+    """The same images, labelled as classes of six and two."""
+    train, labels = data.splits["train"], np.repeat(np.arange(4), (6, 2, 2, 2))
+    return replace(data, splits={**data.splits, "train": replace(train, labels=labels)})
+
+
+@pytest.fixture(scope="module")
 def small_whole(data: PackedDataset, tmp_path_factory: pytest.TempPathFactory) -> Result:
     return train(small(data), data, out=tmp_path_factory.mktemp("small") / "whole")
 
@@ -208,6 +217,18 @@ def test_goes_on_after_a_stop_at_any_step(
     stopped = train(small(data), data, out=tmp_path / "run", observers=[interrupt(Stepped, step)])
     assert (stopped.reason, saved_step(stopped.run)) == ("interrupted", step)
     assert_same_end(resume(stopped.run, data).run, small_whole.run)
+
+
+@pytest.mark.parametrize("balance", ["loss", "sampler"])
+def test_balanced_classes_go_on_after_a_stop_too(
+    balance: str, uneven: PackedDataset, tmp_path: Path
+) -> None:
+    recipe, plain = (small(uneven, training__balance=kind) for kind in (balance, "none"))
+    whole = train(recipe, uneven, out=tmp_path / "whole")
+    stop = [interrupt(Stepped, 3)]  # in mid-epoch
+    stopped = train(recipe, uneven, out=tmp_path / "run", observers=stop)
+    assert_same_end(resume(stopped.run, uneven).run, whole.run)
+    assert weights(whole.run) != weights(train(plain, uneven, out=tmp_path / "plain").run)
 
 
 def test_same_seed_same_bytes(data: PackedDataset, tmp_path: Path) -> None:
@@ -457,6 +478,20 @@ def test_watched_loss_that_is_no_number_ends_a_run(data: PackedDataset, tmp_path
         with pytest.raises(DivergedError, match="watched loss is nan"):
             train(small(data), data, out=tmp_path / "run")
     assert not (tmp_path / "run" / "results.csv").exists()
+
+
+def test_watched_loss_that_has_blown_up_ends_a_run(data: PackedDataset, tmp_path: Path) -> None:
+    def judge(*_: object) -> Scores:
+        return Scores(0.25, 1.0, 1_469_874.0, 4)
+
+    phases = [{"epochs": 9, "image_size": 32}]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Judge, "__call__", judge)
+        with pytest.raises(DivergedError, match=r"watched loss is 1.47e\+06, far above the 1.39 "):
+            train(small(data, phases=phases), data, out=tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    assert [row["epoch"] for row in rows(run)] == ["1", "2"]  # the third is over the line
+    assert run.last_event()["reason"] == "diverged"
 
 
 def is_save(name: str) -> bool:

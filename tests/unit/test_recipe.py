@@ -351,6 +351,24 @@ def test_json_brings_any_number_back(seed: int, lr: float, epochs: float) -> Non
     assert spec.training.schedule.lr == lr
 
 
+@pytest.mark.parametrize(
+    ("name", "sha256"),
+    [
+        ("thumbnet/quick", "a7e88fad9e6ae485"),
+        ("thumbnet/speedrun55", "087662a01419e232"),
+        ("abai2019/network1", "4eeba090c91f51b7"),
+    ],
+)
+def test_keys_that_came_later_change_no_digest(name: str, sha256: str) -> None:
+    """Runs started before them go on."""
+    assert load_recipe(name).sha256().startswith(sha256)
+
+
+def test_balance_is_part_of_the_digest() -> None:
+    digests = {change(training__balance=kind).sha256() for kind in ("none", "loss", "sampler")}
+    assert len(digests) == 3
+
+
 def test_a_published_curve_rises_in_epochs_and_changes_no_digest() -> None:
     spec = load_recipe("abai2019/network1")
     assert spec.published is not None

@@ -200,7 +200,7 @@ class RecipeSpec(Spec):
         given, so that runs begun before go on.
         """
         data = self.model_dump(mode="json", exclude={"data": {"path"}, "published": {"curve"}})
-        for young in ("snapshots", "watched_images", "step"):
+        for young in ("snapshots", "watched_images", "step", "balance"):
             if data["training"][young] == TrainingSpec.model_fields[young].default:
                 del data["training"][young]
         for phase in data["phases"]:

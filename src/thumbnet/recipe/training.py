@@ -11,6 +11,7 @@ from thumbnet.recipe.optim import ConstantSpec, OptimizerSpec, ScheduleSpec
 
 Precision = Literal["auto", "fp32", "bf16"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
+Balance = Literal["none", "loss", "sampler"]
 StepKind = Literal["auto", "eager", "graph", "compiled"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -111,4 +112,9 @@ class TrainingSpec(Spec):
         default=None,
         description="Evaluate each epoch on so many of the holdout images, evenly from all "
         "classes; null: on all of them.",
+    )
+    balance: Balance = Field(
+        default="none",
+        description="Let classes of different sizes count alike: `loss` weighs images by the "
+        "inverse of their class's count, `sampler` shows every class equally often.",
     )

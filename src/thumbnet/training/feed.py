@@ -7,9 +7,10 @@ from thumbnet.augment.mix import MixPlan, draw_mix
 from thumbnet.augment.place import place
 from thumbnet.augment.policy import Policy
 from thumbnet.augment.views import Preprocess
-from thumbnet.data.loader import Loader, epoch_order
+from thumbnet.data.loader import Loader, epoch_order, labels_of
 from thumbnet.data.packed import PackedDataset
 from thumbnet.data.splits import Part
+from thumbnet.training.balance import balanced_order, class_weights
 from thumbnet.training.phases import Plan, StepPlan
 from thumbnet.training.world import World, share_of
 
@@ -21,7 +22,8 @@ class Feed:
     of the batch, every rank prepares all of it, and its share is followed by the rest.
 
     Images are scaled down to the phase's size before they are augmented, once a phase; sizes
-    over the packed one are scaled up after it, on the device.
+    over the packed one are scaled up after it, on the device. `weights` are those of the classes
+    in the loss, where `training.balance` is `loss`.
     """
 
     def __init__(
@@ -40,6 +42,10 @@ class Feed:
         self.seed = training.seed
         own = training.augment_seed
         self.augment_seed = self.seed if own is None else own
+        self._labels, self._balance = labels_of(dataset, part), training.balance
+        self.weights: Tensor | None = None
+        if self._balance == "loss":
+            self.weights = place(class_weights(self._labels, dataset.num_classes), device)
         self._loader: Loader | None = None
         self._phase = self._epoch = self._size = -1
 
@@ -85,7 +91,10 @@ class Feed:
 
     def _enter_epoch(self, at: StepPlan) -> None:
         num_images = len(self.part.indices)
-        order = epoch_order(self.seed, at.epoch, num_images)
+        if self._balance == "sampler":
+            order = balanced_order(self.seed, at.epoch, self._labels)
+        else:
+            order = epoch_order(self.seed, at.epoch, num_images)
         specs = self.plan.phases[at.phase].augment
         self._policy = Policy(
             specs, num_images, self._size, self.augment_seed, at.epoch, order=order

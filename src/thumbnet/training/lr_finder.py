@@ -78,7 +78,7 @@ def sweep_lr(
             at = replace(told.plan.at(step % first), lr=lr)
             seed_step(recipe.training.seed, step, engine.device)
             images, labels, mix = feed.batch(at)
-            loss = float(train_step(state, images, labels, at, engine, mix))
+            loss = float(train_step(state, images, labels, at, engine, mix, weights=feed.weights))
             if not math.isfinite(loss):
                 return _sweep(rates, losses, lr)
             mean = MEMORY * mean + (1 - MEMORY) * loss

@@ -76,13 +76,20 @@ class TrainState:
             if not average.is_floating_point():
                 average.copy_(current)
 
-    def note(self, top1: float, epoch: int) -> bool:
-        """Take in how an epoch was judged, and return whether it is the best so far."""
-        if top1 <= self.best_top1:
-            self.epochs_since_best += 1
-            return False
-        self.best_top1, self.best_epoch, self.epochs_since_best = top1, epoch, 0
-        return True
+    def note(self, row: dict[str, Any]) -> bool:
+        """Take in an epoch's line of results.csv, and return whether the epoch is the best so far.
+
+        Equal top-1 goes to the lower loss, equal loss too to the later epoch. For `early_stop`
+        only a higher top-1 counts: a run that cannot get better must end.
+        """
+        top1, is_higher = row["watch_top1"], row["watch_top1"] > self.best_top1
+        best = next((one for one in self.rows if one["epoch"] == self.best_epoch), row)
+        ties = top1 == self.best_top1 and row["watch_loss"] <= best["watch_loss"]
+        self.rows.append(row)
+        self.epochs_since_best = 0 if is_higher else self.epochs_since_best + 1
+        if is_higher or ties:
+            self.best_top1, self.best_epoch = top1, row["epoch"]
+        return is_higher or ties
 
     def is_finite(self) -> bool:
         """Tell whether every weight, and every statistic of batch norm, is a finite number."""

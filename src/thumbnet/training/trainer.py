@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
+from typing import Any
 
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from thumbnet.recipe import PlateauSpec
 from thumbnet.runs import RunFolder
 from thumbnet.training.adaptation import Adaptation
 from thumbnet.training.control import Command, Inbox
+from thumbnet.training.divergence import has_blown_up
 from thumbnet.training.engine import Engine
 from thumbnet.training.events import (
     Ended,
@@ -92,7 +94,9 @@ class Trainer:
                 seed_step(seed, at.step, self.engine.device, self.ranks.world.rank)
                 images, labels, mix = self.feed.batch(at)
                 self._set_mode(at)
-                loss = train_step(self.state, images, labels, at, self.engine, mix, self.ranks)
+                loss = train_step(
+                    self.state, images, labels, at, self.engine, mix, self.ranks, self.feed.weights
+                )
                 self._count(loss, at)
                 if at.snapshot:
                     self._check_weights()
@@ -256,8 +260,8 @@ class Trainer:
         kept = "the last good state is kept" if self.run.state_file.is_file() else "nothing is kept"
         raise DivergedError(
             f"{what} at step {state.step} of {self.run.name}: training diverged, {kept}; "
-            "start again with a lower learning rate (--set training.schedule.lr=...) or in fp32 "
-            "(--set training.precision=fp32)"
+            "start again with a lower learning rate (--set training.schedule.lr=...), with what "
+            "fits the data (--auto), or in fp32 (--set training.precision=fp32)"
         )
 
     def _end_epoch(self, at: StepPlan) -> None:
@@ -268,17 +272,28 @@ class Trainer:
         scores = self.judge(state.judged(), lambda done, total: self._tell(Watched(done, total)))
         if not math.isfinite(scores.loss):
             self._diverge(f"the watched loss is {scores.loss}")
-        is_best = state.note(scores.top1, at.epoch + 1)
+        row = make_row(at, state.step, self.outside.wall_s(), train_loss, scores)
+        self._check_holdout([*state.rows, row])
+        is_best = state.note(row)
         schedule = self.hand.plan.phases[at.phase].schedule
         if isinstance(schedule, PlateauSpec):
             state.plateau = state.plateau.after(schedule, scores.loss, scores.top1)
-        row = make_row(at, state.step, self.outside.wall_s(), train_loss, scores)
-        state.rows.append(row)
         state.loss_sum.zero_()
         state.images_seen = 0
         self.keeper.end_epoch(state, at.epoch + 1, is_best)
         self._save()
         self._tell(EpochEnded(row, scores, is_best))
+
+    def _check_holdout(self, rows: Sequence[dict[str, Any]]) -> None:
+        """End a run whose watched loss has blown up, though every number is finite."""
+        num_classes = self.recipe.data.num_classes or 2
+        done = self.state.step / self.hand.plan.num_steps
+        if has_blown_up([row["watch_loss"] for row in rows], num_classes, done):
+            guess = math.log(num_classes)
+            self._diverge(
+                f"the watched loss is {rows[-1]['watch_loss']:,.4g}, far above the {guess:.3g} of "
+                f"a network that guesses among {num_classes} classes"
+            )
 
     def _check_weights(self) -> None:
         if not self.state.is_finite():

@@ -1,6 +1,7 @@
 """The parts that ranks do come to the whole: batches, losses, gradients and figures."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,11 +55,20 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
     return synthesize(folder, num_classes=4, train_per_class=12, val_per_class=2)
 
 
-def feed_of(data: PackedDataset, mixes: Sequence[str], world: World) -> Feed:
+@pytest.fixture(scope="module")
+def uneven(data: PackedDataset) -> PackedDataset:
+    """The same images, labelled as classes of 24, 12, 9 and 3."""
+    train = data.splits["train"]
+    labels = np.repeat(np.arange(4), (24, 12, 9, 3))
+    return replace(data, splits={**data.splits, "train": replace(train, labels=labels)})
+
+
+def feed_of(data: PackedDataset, mixes: Sequence[str], world: World, balance: str = "none") -> Feed:
     settings = {
         "training.batch_size": 13,
         "training.augment": CROP_FLIP,
         "training.mix": [MIXES[name] for name in mixes],
+        "training.balance": balance,
     }
     recipe = load_recipe("vonmartens2019/lenet5")
     recipe = resolve(with_overrides(recipe, settings, "small"), data)
@@ -67,12 +77,13 @@ def feed_of(data: PackedDataset, mixes: Sequence[str], world: World) -> Feed:
     return Feed(data, part, build_preprocess(recipe.preprocess, data), plan, CPU, world)
 
 
+@pytest.mark.parametrize("balance", ["none", "sampler"])
 @pytest.mark.parametrize("size", [2, 3, 4])
 def test_ranks_are_fed_the_images_of_one_process_in_its_order(
-    size: int, data: PackedDataset
+    size: int, balance: str, data: PackedDataset
 ) -> None:
-    whole = feed_of(data, [], World())
-    feeds = [feed_of(data, [], World(rank, size)) for rank in range(size)]
+    whole = feed_of(data, [], World(), balance)
+    feeds = [feed_of(data, [], World(rank, size), balance) for rank in range(size)]
     for step in range(8):  # two epochs, the last batch of each smaller
         at = whole.plan.at(step)
         images, labels, _ = whole.batch(at)
@@ -89,23 +100,23 @@ def one_step(feed: Feed, at: StepPlan, ranks: Group | None) -> tuple[Tensor, lis
         group |= {"lr_scale": 1.0, "shrink": 0.0}
     state = TrainState(model, optimizer, torch.zeros(()))
     images, labels, mix = feed.batch(at)
-    rest = (mix,) if ranks is None else (mix, ranks)
-    loss = train_step(state, images, labels, at, Engine(PICKS), *rest)
+    of = ALONE if ranks is None else ranks
+    loss = train_step(state, images, labels, at, Engine(PICKS), mix, of, feed.weights)
     return loss, [p.grad for p in model.parameters() if p.grad is not None]
 
 
 @pytest.mark.parametrize("mixes", [[], ["mixup"], ["cutmix"]], ids=str)
-@pytest.mark.parametrize("size", [2, 4, 7])
+@pytest.mark.parametrize(("size", "balance"), [(2, "none"), (4, "none"), (7, "none"), (4, "loss")])
 def test_means_over_ranks_are_means_over_the_batch(
-    size: int, mixes: list[str], data: PackedDataset
+    size: int, balance: str, mixes: list[str], uneven: PackedDataset
 ) -> None:
     """Also where shares are uneven, and where the last batch leaves ranks without one."""
-    whole = feed_of(data, mixes, World())
+    whole = feed_of(uneven, mixes, World(), balance)
     for step in (0, 3):  # 13 images, then 9
         at = whole.plan.at(step)
         loss, gradients = one_step(whole, at, None)
         parts = [
-            one_step(feed_of(data, mixes, World(rank, size)), at, Apart(rank, size))
+            one_step(feed_of(uneven, mixes, World(rank, size), balance), at, Apart(rank, size))
             for rank in range(size)
         ]
         assert torch.stack([part[0] for part in parts]).mean() == pytest.approx(float(loss))

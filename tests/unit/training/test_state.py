@@ -116,6 +116,23 @@ def test_a_fused_optimizer_finds_its_count_of_steps_on_the_device(
         assert held["step"].device.type == ("meta" if fused else "cpu")
 
 
+@pytest.mark.parametrize("saved_at", [None, 1, 3, 5])
+def test_equal_top1_goes_to_the_lower_loss_then_to_the_later_epoch(
+    tmp_path: Path, saved_at: int | None
+) -> None:
+    seen = [(0.5, 0.9), (0.75, 0.8), (0.75, 0.7), (0.75, 0.7), (0.5, 0.1), (0.75, 0.71)]
+    best = [(0.5, 1, 0), (0.75, 2, 0), (0.75, 3, 1), (0.75, 4, 2), (0.75, 4, 3), (0.75, 4, 4)]
+    state, _ = new_state()
+    for number, (top1, loss) in enumerate(seen):
+        if number == saved_at:  # a resume knows as much
+            save_state(state, tmp_path / "state", {})
+            state, _ = new_state()
+            load_state(state, tmp_path / "state")
+        is_best = state.note({"epoch": number + 1, "watch_top1": top1, "watch_loss": loss})
+        assert (state.best_top1, state.best_epoch, state.epochs_since_best) == best[number]
+        assert is_best is (state.best_epoch == number + 1)
+
+
 def test_progress_comes_back(tmp_path: Path) -> None:
     state, _ = new_state()
     rows = [{"epoch": 1, "lr": 0.1, "watch_top1": 0.25}]
