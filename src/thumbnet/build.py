@@ -8,10 +8,13 @@ from torch.optim import Optimizer
 from thumbnet.augment.policy import check_augment
 from thumbnet.augment.views import Preprocess, encode_mean_image
 from thumbnet.data.packed import PackedDataset
+from thumbnet.data.splits import apply_protocol
 from thumbnet.errors import DataError, RecipeError, did_you_mean
 from thumbnet.models.registry import create_model, model_entry
 from thumbnet.optim.optimizers import make_optimizer
 from thumbnet.recipe import MeanStd, OptimizerSpec, PhaseSpec, PreprocessSpec, RecipeSpec
+from thumbnet.recipes.auto import MOST_PIXELS, Fitted, fit_recipe
+from thumbnet.recipes.sizes import resized
 
 
 def build_model(recipe: RecipeSpec) -> nn.Module:
@@ -87,6 +90,46 @@ def build_preprocess(spec: PreprocessSpec, dataset: PackedDataset) -> Preprocess
     )
 
 
+def fit_to_data(recipe: RecipeSpec, dataset: PackedDataset, size: int | None = None) -> Fitted:
+    """Fit a recipe's batch size, learning rate, epochs and image sizes to a data set.
+
+    Args: size: px to judge at; None takes the recipe's, or those of larger packed images up to
+        `MOST_PIXELS`, where the network takes images of any size
+    Raises: RecipeError, DataError
+    """
+    num_images = len(apply_protocol(dataset, recipe.data.protocol).fit)
+    entry, view = model_entry(recipe.model.name), recipe.preprocess
+    if size is None and entry.image_size is None and view.crop is None:
+        size = max(view.image_size, min(dataset.image_size, MOST_PIXELS))
+    size = size or view.image_size
+    return fit_recipe(recipe, num_images, dataset.num_classes, size, entry.min_image_size)
+
+
+def at_size(recipe: RecipeSpec, size: int) -> RecipeSpec:
+    """Return a recipe judged at another image size, the sizes of its phases in proportion.
+
+    Raises: RecipeError
+    """
+    return resized(recipe, size, model_entry(recipe.model.name).min_image_size)
+
+
+def check_judged_size(recipe: RecipeSpec) -> None:
+    """Refuse a recipe that no phase trains at the size it is judged at, unless it says so.
+
+    Raises: RecipeError
+    """
+    judged = recipe.preprocess.image_size
+    sizes = dict.fromkeys(phase.image_size or judged for phase in recipe.phases)
+    if judged in sizes or recipe.preprocess.untrained_size:
+        return
+    raise RecipeError(
+        f"{recipe.name} is judged at {judged} px, but trains at {', '.join(map(str, sizes))} px "
+        f"only, which costs accuracy; give --size {judged} instead of preprocess.image_size to "
+        f"scale all phases, or add a phase with image_size: {judged}, or allow it with "
+        "--set preprocess.untrained_size=true"
+    )
+
+
 def resolve(recipe: RecipeSpec, dataset: PackedDataset) -> RecipeSpec:
     """Fill in what the data set decides, and refuse what cannot run, before any training.
 
@@ -109,7 +152,7 @@ def resolve(recipe: RecipeSpec, dataset: PackedDataset) -> RecipeSpec:
         update={
             "num_classes": dataset.num_classes,
             "fingerprint": dataset.fingerprint,
-            "path": str(dataset.path),
+            "path": str(dataset.path.resolve()),
         }
     )
     return recipe.model_copy(update={"data": data})

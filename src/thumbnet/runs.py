@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from thumbnet.checkpoint import write_atomic
-from thumbnet.errors import CheckpointError, did_you_mean, reason_of
+from thumbnet.data.packed import is_packed, open_packed
+from thumbnet.errors import CheckpointError, DataError, did_you_mean, reason_of
 from thumbnet.recipe import RecipeSpec
 from thumbnet.recipes.registry import dump_recipe, load_recipe
 
@@ -107,6 +108,20 @@ class RunFolder:
         """Read the resolved recipe."""
         return load_recipe(self.recipe_file)
 
+    def data_path(self, recipe: RecipeSpec) -> Path | None:
+        """Return where the data of this run's recipe lies now; None where nothing is there.
+
+        Older runs kept a path relative to the working folder they were started in, which is mostly
+        a folder above the run.
+        """
+        if recipe.data.path is None:
+            return None
+        path = Path(recipe.data.path)
+        above = () if path.is_absolute() else self.path.resolve().parents
+        places = [path, *(folder / path for folder in above)]
+        known = (place for place in places if is_packed(place) and _is_of(place, recipe))
+        return next(known, path if path.exists() else None)
+
     def env(self) -> dict[str, Any]:
         """Read the environment.
 
@@ -189,6 +204,14 @@ def find_run(name_or_path: str | Path) -> RunFolder:
     hint = did_you_mean(str(name_or_path), names)
     known = f"; runs here: {', '.join(names)}" if names else f"; there is no run under {RUNS}/"
     raise CheckpointError(f"no run '{name_or_path}'{hint}{known}; a run is a path or such a name")
+
+
+def _is_of(packed: Path, recipe: RecipeSpec) -> bool:
+    """Tell whether a packed folder holds the data of a recipe."""
+    try:
+        return recipe.data.fingerprint in {None, open_packed(packed).fingerprint}
+    except DataError:
+        return False
 
 
 def run_around(folder: Path) -> RunFolder | None:

@@ -8,6 +8,7 @@ QUICK_ENGINE = {
     "training.memory_format": "contiguous",
     "training.threads": 1,
     "training.batch_size": 8,
+    "training.schedule.lr": 0.05,
 }
 
 

@@ -125,6 +125,7 @@ def test_killed_run_ends_as_one_left_alone(
         "model.args": {"width": 8},
         "training.batch_size": 32,
         "training.ema_decay": 0.99,
+        "preprocess.untrained_size": True,
         "phases": [{"epochs": epochs, "image_size": size} for size in (24, 32)],
     }
     recipe = tmp_path / "small.yaml"

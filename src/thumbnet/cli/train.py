@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,8 @@ from thumbnet.cli.output import err, out
 from thumbnet.cli.slurm import SlurmOption, read_slurm, submit_resume, submit_training
 
 if TYPE_CHECKING:
+    from thumbnet.data.packed import PackedDataset
+    from thumbnet.recipe import RecipeSpec
     from thumbnet.training.events import Observer
     from thumbnet.training.results import Result
 
@@ -22,6 +24,9 @@ DataOption = Annotated[
 ]
 
 
+PACKED_SIZE = 64  # px, of images that are packed here unless --size asks for another
+
+
 class Tracker(StrEnum):
     """What else the epochs are written for."""
 
@@ -29,8 +34,25 @@ class Tracker(StrEnum):
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name, or a YAML file.")],
+    recipe: Annotated[
+        str | None,
+        typer.Argument(
+            help="A recipe's name, or a YAML file (default: thumbnet/quick, fitted to the data)."
+        ),
+    ] = None,
     data: DataOption = None,
+    auto: Annotated[
+        bool,
+        typer.Option(
+            "--auto", help="Fit batch size, learning rate, epochs and image sizes to the data."
+        ),
+    ] = False,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=8, max=1024, help="Judge at this many pixels, and scale the sizes of all phases."
+        ),
+    ] = None,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="The run folder (default: runs/<recipe>).")
     ] = None,
@@ -59,10 +81,12 @@ def train(
     ] = None,
     slurm: SlurmOption = None,
 ) -> None:
-    """Train a recipe in a new run folder."""
+    """Train a recipe in a new run folder; without a recipe, one that is fitted to the data."""
     from thumbnet.cli.live import LiveTraining
     from thumbnet.cli.progress import bar
+    from thumbnet.data.prepare import SIZES
     from thumbnet.data.sources import load_dataset
+    from thumbnet.recipes.auto import BASE
     from thumbnet.recipes.registry import load_recipe, parse_overrides
     from thumbnet.training import session
     from thumbnet.training.distributed import join
@@ -70,10 +94,13 @@ def train(
     job = None if slurm is None else read_slurm(slurm)
     trackers = _trackers(track is not None)
     budget_s = None if time_budget is None else parse_duration(time_budget)
-    spec = load_recipe(recipe, parse_overrides(set_ or []))
+    overrides = parse_overrides(set_ or [])
+    load_recipe(recipe or BASE, overrides)  # a mistake is reported before the data is prepared
+    packed_size = min(size or PACKED_SIZE, SIZES[-1])
     with bar("preparing the data") as progress:
-        dataset = join().in_turn(lambda: load_dataset(data, progress=progress))
+        dataset = join().in_turn(lambda: load_dataset(data, size=packed_size, progress=progress))
     out.print(f"data: {dataset.path}")
+    spec = _fitted(load_recipe(recipe or BASE), dataset, size, overrides, auto or recipe is None)
     if job is not None:
         options = {"epochs": epochs, "time-budget": time_budget, "seed": seed, "init": init,
                    "weights": weights, "device": device, "track": track}  # fmt: skip
@@ -95,6 +122,50 @@ def train(
     end(result)
     if trackers:
         out.print(f"look at it with: tensorboard --logdir {result.run.tensorboard}")
+
+
+def _fitted(
+    spec: RecipeSpec,
+    dataset: PackedDataset,
+    size: int | None,
+    overrides: dict[str, Any],
+    auto: bool,
+) -> RecipeSpec:
+    """Return the recipe at the size asked for, fitted to the data or with a warning that it is not.
+
+    What --set gives comes last and stands.
+    """
+    from thumbnet.build import at_size, fit_to_data
+    from thumbnet.data.splits import apply_protocol
+    from thumbnet.recipes.auto import few_steps_warning
+    from thumbnet.recipes.parse import with_overrides
+
+    fitted = fit_to_data(spec, dataset, size)
+    if auto:
+        out.print(f"{spec.name}, fitted to the data:")
+        for reason in fitted.reasons:
+            out.print(f"  {reason}")
+        spec = fitted.recipe
+    elif size is not None:
+        spec = at_size(spec, size)
+    spec = with_overrides(spec, overrides, spec.name) if overrides else spec
+    judged, packed = spec.preprocess.image_size, dataset.image_size
+    if PACKED_SIZE < packed > judged:
+        out.print(
+            f"the images are packed at {packed} px and scaled down to {judged} px; --size {packed} "
+            "uses all of them"
+        )
+    if size is not None and packed < size:
+        out.print(
+            f"the images are packed at {packed} px and scaled up to {size} px; pack them larger "
+            f"with: thumbnet data prepare SOURCE --size {size}"
+        )
+    if not auto:
+        num_images = len(apply_protocol(dataset, spec.data.protocol).fit)
+        warning = few_steps_warning(spec, fitted.recipe, num_images)
+        if warning is not None:
+            err.print(warning, style="bold yellow")
+    return spec
 
 
 def resume(

@@ -19,7 +19,7 @@ from thumbnet.evaluation.stored import Key, stored_logits
 from thumbnet.inference.predictor import Predictor, check_classes, load_predictor
 from thumbnet.model_folder import WEIGHTS
 from thumbnet.recipe import RecipeSpec
-from thumbnet.runs import RunLike, find_run, run_around, run_path
+from thumbnet.runs import RunFolder, RunLike, find_run, run_around, run_path
 from thumbnet.scoring import ranked
 
 SETS = {"train": "training set", "val": "validation set", "test": "test set"}
@@ -187,10 +187,9 @@ def data_of(run_or_folder: str | Path, data: str | Path | None = None) -> Packed
 
     Raises: DataError
     """
-    recipe = recipe_of(run_or_folder)
-    if data is None and recipe is not None and recipe.data.path is not None:
-        trained_on = Path(recipe.data.path)
-        data = trained_on if trained_on.exists() else None
+    run = _run_of(run_or_folder)
+    if data is None and run is not None:
+        data = run.data_path(run.recipe())
     return load_dataset(data, download=False)
 
 
@@ -209,7 +208,11 @@ def _part(run_or_folder: str | Path, dataset: PackedDataset, split: str | None) 
 
 def recipe_of(run_or_folder: str | Path) -> RecipeSpec | None:
     """Return a run's recipe, also for a model folder in it; one that lies alone has none."""
+    run = _run_of(run_or_folder)
+    return run.recipe() if run else None
+
+
+def _run_of(run_or_folder: str | Path) -> RunFolder | None:
     if (Path(run_or_folder) / "config.json").is_file():
-        run = run_around(Path(run_or_folder))
-        return run.recipe() if run else None
-    return find_run(run_or_folder).recipe()
+        return run_around(Path(run_or_folder))
+    return find_run(run_or_folder)

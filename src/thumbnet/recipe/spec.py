@@ -58,6 +58,10 @@ class PreprocessSpec(Spec):
         default=None,
         description="Side of the central window that the network sees; null: all of it.",
     )
+    untrained_size: bool = Field(
+        default=False,
+        description="Allow `image_size` to be a size that no phase trains at.",
+    )
 
     @model_validator(mode="after")
     def _check_crop(self) -> Self:
@@ -200,6 +204,8 @@ class RecipeSpec(Spec):
         given, so that runs begun before go on.
         """
         data = self.model_dump(mode="json", exclude={"data": {"path"}, "published": {"curve"}})
+        if not data["preprocess"]["untrained_size"]:
+            del data["preprocess"]["untrained_size"]
         for young in ("snapshots", "watched_images", "step", "balance"):
             if data["training"][young] == TrainingSpec.model_fields[young].default:
                 del data["training"][young]

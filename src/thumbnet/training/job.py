@@ -69,8 +69,7 @@ def reopen(
     Raises: CheckpointError, DataError
     """
     recipe, env = ranks.told(lambda: (folder.recipe(), folder.env()))
-    if data is None and recipe.data.path and Path(recipe.data.path).exists():
-        data = recipe.data.path
+    data = folder.data_path(recipe) if data is None else data
     dataset = open_data(data, ranks)
     recipe = resolve(recipe, dataset)
     ranks.check_same(recipe.sha256())

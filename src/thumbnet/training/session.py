@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from thumbnet.build import build_model, resolve
+from thumbnet.build import build_model, check_judged_size, resolve
 from thumbnet.checkpoint import load_tensors
 from thumbnet.data.packed import PackedDataset
 from thumbnet.errors import CheckpointError, RecipeError
@@ -72,6 +72,7 @@ def train(
             f"{recipe.name} is an ensemble of trained networks and is not trained itself; "
             f"`thumbnet reproduce {recipe.name}` trains its members and evaluates them together"
         )
+    check_judged_size(recipe)
     ranks.check_same(recipe.sha256())
     torch.manual_seed(recipe.training.seed)
     model = build_model(recipe)
