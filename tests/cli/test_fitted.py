@@ -38,7 +38,7 @@ def test_without_a_recipe_one_is_fitted_and_kept(thumbnet: Thumbnet, tiny: Packe
     assert recipe.summary == "thumbnet/quick fitted to 76 images of 4 classes"
     assert "thumbnet/quick, fitted to the data:" in said.out
     assert "batch size 16 (not 256): 76 images make 4 steps an epoch" in said.out
-    assert "epochs 76 (not 7)" in said.out  # before --epochs
+    assert "epochs 75 (not 7)" in said.out  # before --epochs
     assert "WARNING" not in said.err
 
 
@@ -62,7 +62,7 @@ def test_a_recipe_that_does_not_fit_is_warned_of_loudly(
     command = ("train", "thumbnet/quick", "--data", tiny.path, "--epochs", 0.1, *ENGINE)
     said = thumbnet(*command)
     assert "WARNING: 76 images in batches of 256 make 1 step an epoch, 7 in all" in said.err
-    assert "What would fit: batch size 16, learning rate 0.05, 76 epochs" in said.err
+    assert "What would fit: batch size 16, learning rate 0.05, 75 epochs" in said.err
     assert "--auto" in said.err
     said = thumbnet(
         *command, "--set", "training.batch_size=3", "--set", "training.schedule.lr=0.01"
@@ -99,6 +99,7 @@ def test_size_scales_a_named_recipe_too(thumbnet: Thumbnet, tiny: PackedDataset)
         (["zheng2018/alexnet", "--size", "100"], "takes images of 64 pixels, not 100"),
         (["thumbnet/quick", "--size", "12"], "takes images of at least 16 pixels, not 12"),
         (["--size", "7"], "'--size'"),
+        (["."], "is a folder, not a recipe; train on its images with: thumbnet train --data ."),
         (["--set", "training.balance=weights"], "training.balance"),
     ],
 )

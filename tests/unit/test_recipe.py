@@ -284,7 +284,7 @@ OTHER_VALUES = (  # the first that the schema takes and that differs is used
     {"name": "constant", "lr": 9}, {"source": "other", "top1": 0.5}, {"width": 3},
     "watch", "best", "edge", "nearest", "decoupled", "weights", "all", {"name": "adam"},
     {"members": ["a", "b"]}, [{"name": "mixup"}], [{"name": "flip"}], 32, 0.0, -0.01, 0.01,
-    "reflect", -1.0, "phase", "eager",
+    "reflect", -1.0, "phase", "eager", "loss",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import typer
 from thumbnet.cli.duration import parse_duration
 from thumbnet.cli.output import err, out
 from thumbnet.cli.slurm import SlurmOption, read_slurm, submit_resume, submit_training
+from thumbnet.errors import RecipeError
 
 if TYPE_CHECKING:
     from thumbnet.data.packed import PackedDataset
@@ -94,6 +95,11 @@ def train(
     job = None if slurm is None else read_slurm(slurm)
     trackers = _trackers(track is not None)
     budget_s = None if time_budget is None else parse_duration(time_budget)
+    if recipe is not None and Path(recipe).is_dir():
+        raise RecipeError(
+            f"{recipe} is a folder, not a recipe; train on its images with: "
+            f"thumbnet train --data {recipe}"
+        )
     overrides = parse_overrides(set_ or [])
     load_recipe(recipe or BASE, overrides)  # a mistake is reported before the data is prepared
     packed_size = min(size or PACKED_SIZE, SIZES[-1])

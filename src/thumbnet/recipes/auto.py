@@ -1,7 +1,7 @@
 """The rule that fits batch size, learning rate, epochs and image sizes to a data set."""
 
 from dataclasses import dataclass
-from math import ceil, log2, sqrt
+from math import log2, sqrt
 from typing import Any
 
 from thumbnet.recipe import PhaseSpec, RecipeSpec
@@ -34,7 +34,8 @@ def fit_recipe(
       square root for the others (arXiv:2205.10287).
     - The epochs grow until there are 100 steps in all, and 100 more for every doubling of the
       number of classes: 358 for 6, 864 for 200. At most 100 epochs, and never fewer than the recipe
-      has.
+      has. What is added goes to the shortest phases first, the later ones before: few epochs of
+      little data at the judged size are too few steps there.
     - The recipe is judged at `size`, and the sizes of its phases scale along.
 
     A data set that is large enough changes nothing: Tiny ImageNet leaves `thumbnet/quick` as it is.
@@ -113,12 +114,14 @@ def _change_rates(data: dict[str, Any], factor: float) -> None:
 
 
 def _epochs(recipe: RecipeSpec, num_images: int, num_classes: int) -> list[float]:
-    """Return the epochs of each phase: whole ones where there are to be more."""
+    """Return the epochs of each phase: as they are, or more where the steps are too few."""
     wanted, total = _wanted_steps(num_classes), _total_steps(recipe, num_images)
-    factor = min(wanted / total, MOST_EPOCHS / recipe.num_epochs)
-    if factor <= 1:
-        return [phase.epochs for phase in recipe.phases]
-    return [max(1, ceil(phase.epochs * factor)) for phase in recipe.phases]
+    epochs = [phase.epochs for phase in recipe.phases]
+    target = min(MOST_EPOCHS, int(recipe.num_epochs * wanted / total))
+    while sum(epochs) < target:
+        shortest = min(range(len(epochs)), key=lambda number: (epochs[number], -number))
+        epochs[shortest] = int(epochs[shortest]) + 1
+    return epochs
 
 
 def _wanted_steps(num_classes: int) -> int:

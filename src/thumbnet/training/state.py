@@ -82,14 +82,15 @@ class TrainState:
         Equal top-1 goes to the lower loss, equal loss too to the later epoch. For `early_stop`
         only a higher top-1 counts: a run that cannot get better must end.
         """
-        top1, is_higher = row["watch_top1"], row["watch_top1"] > self.best_top1
         best = next((one for one in self.rows if one["epoch"] == self.best_epoch), row)
-        ties = top1 == self.best_top1 and row["watch_loss"] <= best["watch_loss"]
+        is_higher = bool(row["watch_top1"] > self.best_top1)
+        is_equal = bool(row["watch_top1"] == self.best_top1)
+        is_best = is_higher or (is_equal and bool(row["watch_loss"] <= best["watch_loss"]))
         self.rows.append(row)
         self.epochs_since_best = 0 if is_higher else self.epochs_since_best + 1
-        if is_higher or ties:
-            self.best_top1, self.best_epoch = top1, row["epoch"]
-        return is_higher or ties
+        if is_best:
+            self.best_top1, self.best_epoch = row["watch_top1"], row["epoch"]
+        return is_best
 
     def is_finite(self) -> bool:
         """Tell whether every weight, and every statistic of batch norm, is a finite number."""
