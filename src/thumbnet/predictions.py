@@ -1,5 +1,6 @@
 """Files of predictions; that of labels has one `image wnid` line an image, as challenges do."""
 
+import csv
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -42,3 +43,14 @@ def write_labels(path: Path, names: Sequence[str], wnids: Sequence[str]) -> None
     """
     with replaced(path) as file:
         file.writelines(f"{name} {wnid}\n" for name, wnid in zip(names, wnids, strict=True))
+
+
+def write_labels_csv(path: Path, names: Sequence[str], wnids: Sequence[str]) -> None:
+    """Write names that may hold spaces, as CSV of `image,wnid`, whole or not at all.
+
+    Raises: SubmissionError where it cannot be written
+    """
+    with replaced(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["image", "wnid"])
+        writer.writerows(zip(names, wnids, strict=True))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thumbnet.cli.judge import DeviceOption, WeightsOption
-from thumbnet.cli.output import Table, out
+from thumbnet.cli.judge import DeviceOption, JsonOption, WeightsOption, percents
+from thumbnet.cli.output import Table, out, print_json
 from thumbnet.cli.progress import bar
 from thumbnet.cli.train import DataOption
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from thumbnet.evaluation.compare import Pair
     from thumbnet.inference import Evaluation
 
 CLASSES_SHOWN = 5
@@ -29,6 +30,7 @@ def compare(
     weights: WeightsOption = "best",
     views: Annotated[str, typer.Option(help="Test-time views, as for evaluate.")] = "one",
     device: DeviceOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare networks pair by pair on the same images, corrected for many comparisons."""
     from thumbnet.evaluation.compare import compare as compare_all
@@ -42,7 +44,18 @@ def compare(
         )
     labels = next(iter(found.values())).labels
     pairs = compare_all({name: one.logits for name, one in found.items()}, labels)
+    if as_json:
+        print_json(_fields(found, pairs))
+        return
     _print_each(found)
+    out.print()
+    _print_pairs(pairs)
+    if len(found) == 2:
+        out.print()
+        _print_classes(found)
+
+
+def _print_pairs(pairs: Sequence[Pair]) -> None:
     table = Table(
         "first, second",
         "difference, 95 % interval, only first right, only second, p (McNemar), p (Holm)",
@@ -64,25 +77,63 @@ def compare(
             f"{better} is better" if sure else "may be chance",
         )
     out.print(table)
-    if len(found) == 2:
-        _print_classes(found)
+
+
+def _fields(found: Mapping[str, Evaluation], pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Return the keys that docs/json.md promises."""
+    first = next(iter(found.values()))
+    return {
+        "judged_on": first.judged_on,
+        "split": first.part.split,
+        "num_images": first.scores.num_images,
+        "networks": [
+            {
+                "network": name,
+                "kind": one.architecture,
+                "num_parameters": one.num_parameters,
+                "top1": one.scores.top1,
+                "top1_exact_95": list(_exact(one)),
+                "top5": one.scores.top5,
+                "cross_entropy": one.scores.loss,
+            }
+            for name, one in found.items()
+        ],
+        "pairs": [
+            {
+                "first": pair.first,
+                "second": pair.second,
+                "difference": pair.difference,
+                "difference_95": [pair.interval.low, pair.interval.high],
+                "only_first_right": pair.only_first,
+                "only_second_right": pair.only_second,
+                "p_mcnemar": pair.probability,
+                "p_holm": pair.corrected,
+            }
+            for pair in pairs
+        ],
+    }
+
+
+def _exact(one: Evaluation) -> tuple[float, float]:
+    """Return the exact 95 % interval of the top-1."""
+    from thumbnet.significance import exact_interval
+
+    interval = exact_interval(round(one.scores.top1 * one.scores.num_images), one.scores.num_images)
+    return interval.low, interval.high
 
 
 def _print_each(found: Mapping[str, Evaluation]) -> None:
-    from thumbnet.significance import exact_interval
-
     judged_on = next(iter(found.values())).judged_on
     columns = "parameters, top-1, 95 % interval, top-5, cross-entropy"
     table = Table("network, of kind", columns, title=judged_on, drop="of kind, parameters")
     for name, one in sorted(found.items(), key=lambda item: -item[1].scores.top1):
         scores = one.scores
-        interval = exact_interval(round(scores.top1 * scores.num_images), scores.num_images)
         table.add_row(
             name,
             one.architecture,
             f"{one.num_parameters:,}",
             f"{100 * scores.top1:.2f} %",
-            f"{100 * interval.low:.2f} to {100 * interval.high:.2f} %",
+            percents(*_exact(one)),
             f"{100 * scores.top5:.2f} %",
             f"{scores.loss:.4f}",
         )

@@ -18,6 +18,7 @@ from thumbnet.cli import (
     export,
     judge,
     models,
+    predict,
     quickstart,
     recipes,
     report,
@@ -53,7 +54,7 @@ app.command()(control.control)
 app.command()(control.replay)
 app.command()(reproduce.reproduce)
 app.command()(judge.evaluate)
-app.command()(judge.predict)
+app.command()(predict.predict)
 app.command()(compare.compare)
 app.command()(report.report)
 app.command()(ensemble.ensemble)

@@ -1,8 +1,11 @@
 """Where commands print: results to standard output, the rest to standard error."""
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from math import isfinite
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
@@ -158,6 +161,19 @@ def print_tables(tables: Iterable[Table]) -> None:
         if number:
             out.print()
         out.print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON; a number that is not finite becomes null."""
+    out.print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:

@@ -1,5 +1,6 @@
 """`thumbnet recipe`: list, show, diff, keys."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -92,14 +93,33 @@ def show(
 
 @app.command()
 def diff(
-    first: Annotated[str, typer.Argument(help="A recipe's name, or a YAML file.")],
+    first: Annotated[str, typer.Argument(help="A recipe's name, a YAML file, or a run.")],
     second: Annotated[str, typer.Argument(help="Another.")],
 ) -> None:
-    """Print the lines in which two recipes differ."""
+    """Print the lines in which two recipes, or the recipes of runs, differ."""
     from difflib import unified_diff
 
-    from thumbnet.recipes.registry import dump_recipe, load_recipe
+    from thumbnet.recipes.registry import dump_recipe
 
-    one, two = (dump_recipe(load_recipe(name)).splitlines() for name in (first, second))
+    one, two = (dump_recipe(_recipe_of(name)).splitlines() for name in (first, second))
     for line in unified_diff(one, two, fromfile=first, tofile=second, n=2, lineterm=""):
         print(line)
+
+
+def _recipe_of(name: str) -> "RecipeSpec":
+    """Return a recipe by its name or file, or that of a run by its name or path."""
+    from thumbnet.errors import RecipeError, did_you_mean
+    from thumbnet.recipes.registry import load_recipe, recipe_names
+    from thumbnet.runs import RUNS, find_run, list_runs
+
+    if any((path / "recipe.yaml").is_file() for path in (Path(name), RUNS / name)):
+        return find_run(name).recipe()
+    if Path(name).is_dir():
+        raise RecipeError(f"{name} is not a run: it has no recipe.yaml")
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        return load_recipe(name)
+    known = [run.name for run in list_runs()] + recipe_names()
+    raise RecipeError(
+        f"'{name}' is neither a run nor a recipe{did_you_mean(name, known) or ';'} "
+        "`thumbnet runs list` and `thumbnet recipe list` show all"
+    )

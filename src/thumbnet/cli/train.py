@@ -187,7 +187,13 @@ def resume(
     if slurm is not None:
         submit_resume(read_slurm(slurm), find_run(run), data)
         return
-    trackers = _trackers(find_run(run).tensorboard.is_dir())
+    folder = find_run(run)
+    if not folder.state_file.is_file():
+        err.print(
+            f"{folder.name} has no saved state ({folder.state_file} is missing): "
+            "it starts again at step 0"
+        )
+    trackers = _trackers(folder.tensorboard.is_dir())
     with LiveTraining() as live:
         result = session.resume(run, data, observers=[live, *trackers])
     end(result)

@@ -43,7 +43,7 @@ def stored_logits(
     Shapes: -> (num_images, num_classes)
     """
     place = folder / key.folder_name
-    known = _read(place, key)
+    known = read_logits(folder, key)
     if known is not None:
         return known
     logits = make()
@@ -53,7 +53,12 @@ def stored_logits(
     return logits
 
 
-def _read(place: Path, key: Key) -> NDArray[np.float32] | None:
+def read_logits(folder: Path, key: Key) -> NDArray[np.float32] | None:
+    """Return the logits that a folder of predictions holds; None where there are none of this key.
+
+    Shapes: -> (num_images, num_classes)
+    """
+    place = folder / key.folder_name
     try:
         meta = json.loads((place / META).read_text(encoding="utf-8"))
         held = (place / LOGITS).read_bytes()

@@ -43,11 +43,12 @@ class Predictor:
         self.device = torch.device(device)
         self.model = trained.model.to(self.device)
 
-    def logits(self, images: Sequence[bytes | Path]) -> NDArray[np.float32]:
+    def logits(self, images: Sequence[bytes | Path], views: str = "one") -> NDArray[np.float32]:
         """Run the network over image files of any size, decoded as `data prepare` decodes.
 
         Shapes: -> (N, num_classes)
-        Raises: DataError for a file that is missing or no image
+        Args: views: test-time views, by their name
+        Raises: DataError for a file that is missing or no image; RecipeError for unknown views
         """
         preprocess = self.trained.preprocess
         pixels = [read_pixels(image, preprocess) for image in images]
@@ -56,7 +57,14 @@ class Predictor:
         def fetch(part: slice) -> Tensor:
             return preprocess.shrink(packed[part])
 
-        return predict_logits(self.model, fetch, len(packed), preprocess, self.trained.num_classes)
+        return predict_logits(
+            self.model,
+            fetch,
+            len(packed),
+            preprocess,
+            self.trained.num_classes,
+            views=find_views(views),
+        )
 
     @overload
     def predict(self, images: ImageLike, k: int = 5) -> list[Guess]: ...
