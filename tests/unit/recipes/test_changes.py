@@ -15,7 +15,7 @@ QUICK = load_recipe("thumbnet/quick")
     [
         ({}, ""),
         ({"training.batch_size": 64}, "batch_size=64"),
-        ({"training.seed": 3, "data.protocol": "columbia2020"}, "protocol=columbia2020 seed=3"),
+        ({"training.seed": 3, "data.protocol": "columbia2020"}, "seed=3 protocol=columbia2020"),
         ({"training.label_smoothing": 0.25}, "label_smoothing=0.25"),
         ({"training.precision": "fp32", "preprocess.crop": 56}, "crop=56 precision=fp32"),
     ],
