@@ -48,7 +48,7 @@ class Patience:
 
 
 PATIENT = Patience(60.0, 60.0)  # for commands: rescoring in another process takes seconds
-SERVING = Patience(0.5, 7.0)  # for the server: who waits there has a browser that gives up
+SERVING = Patience(0.5, 5.0)  # for the server: who waits there has a browser that gives up
 
 
 def utc_now() -> datetime:
