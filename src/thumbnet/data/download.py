@@ -161,7 +161,13 @@ def _starts_at(response: Any, start: int) -> bool:
 
 
 def _check_room(remote: Remote, folder: Path, have: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"cannot make the folder {folder} ({error.strerror}); give another one (--folder, "
+            "THUMBNET_CACHE)"
+        ) from error
     if shutil.disk_usage(folder).free < remote.size_bytes - have:
         raise _full(remote, folder, have)
 

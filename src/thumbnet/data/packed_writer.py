@@ -43,11 +43,19 @@ class PackedWriter:
 
     def __init__(self, target: Path, *, image_size: int, need_bytes: int = 0) -> None:
         self.target, self.image_size, self.need_bytes = target, image_size, need_bytes
-        self.folder = target.with_name(f"{target.name}.tmp-{os.getpid()}")
+        self.folder = target.parent / f"{target.name}.tmp-{os.getpid()}"
         self.counts: dict[str, int] = {}
         self._open: dict[str, BinaryIO] = {}
 
     def __enter__(self) -> "PackedWriter":
+        try:
+            return self._make_folder()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _make_folder(self) -> "PackedWriter":
+        if self.target.resolve() == Path.cwd():
+            raise DataError(f"'{self.target}' is the folder you are in; name a new folder to write")
         if self.target.exists() and (not self.target.is_dir() or any(self.target.iterdir())):
             raise DataError(
                 f"{self.target} exists already; remove it, or give another folder to write to"
@@ -77,6 +85,8 @@ class PackedWriter:
         shutil.rmtree(self.folder, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in _FULL:
             raise self._full(shutil.disk_usage(self.target.parent).free) from error
+        if isinstance(error, OSError):
+            raise self._unwritable(error) from error
 
     def append(self, split: str, images: NDArray[np.uint8]) -> None:
         """Write the next images of a split.
@@ -170,6 +180,12 @@ class PackedWriter:
         rest = memoryview(data)
         while rest:  # a raw file may take less than all
             rest = rest[file.write(rest) :]
+
+    def _unwritable(self, error: OSError) -> DataError:
+        return DataError(
+            f"cannot write {self.target} ({error.strerror}); give another folder (-o, "
+            "THUMBNET_CACHE)"
+        )
 
     def _full(self, free: int) -> DataError:
         need = f"about {self.need_bytes / 1e6:,.0f} MB" if self.need_bytes else "more room"

@@ -211,6 +211,12 @@ def test_room_is_looked_at_first(remote: Remote, tmp_path: Path) -> None:
     assert Handler.ranges == []
 
 
+def test_a_folder_that_cannot_be_made(remote: Remote, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"cannot make the folder .*file \(File exists\); give an"):
+        fetch(remote, tmp_path / "file")
+
+
 def test_the_address_of_tiny_imagenet() -> None:
     assert TINY_IMAGENET.name == "tiny-imagenet-200.zip"
     assert TINY_IMAGENET.size_bytes == 248_100_043

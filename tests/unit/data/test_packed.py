@@ -244,6 +244,17 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "p" / "letter.txt").read_text() == "keep"
 
 
+def test_targets_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("keep")
+    with pytest.raises(DataError, match=r"cannot write .*file/p \(File exists\); give another"):
+        write(tmp_path / "file" / "p")
+    monkeypatch.chdir(tmp_path)
+    for here in (Path(), tmp_path):
+        with pytest.raises(DataError, match="is the folder you are in; name a new folder"):
+            write(here)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     assert len(write(tmp_path / "p").splits) == 3
