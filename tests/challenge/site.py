@@ -39,6 +39,7 @@ RULES = Rules(
     name="Small images 2026",
     opens=NOON - 72 * HOUR,
     closes=NOON + 14 * 24 * HOUR,
+    max_entries=None,
     description="Six classes, images of 64 x 64 pixels, one entry every two hours.",
 )
 

@@ -86,7 +86,9 @@ def large(tmp_path: Path, database_url: str) -> Iterator[Served]:
     public = np.zeros(NUM_IMAGES, bool)
     public[:3_000] = True
     hidden = Truth(names, wnids, tuple(f"class {wnid}" for wnid in wnids), labels, public)
-    rules = Rules("large", RULES.opens, RULES.closes, quota=timedelta(milliseconds=1))
+    rules = Rules(
+        "large", RULES.opens, RULES.closes, quota=timedelta(milliseconds=1), max_entries=None
+    )
     create_challenge(database_url, rules, hidden, "a password", Clock(RULES.opens))
     store = Store(database_url, Clock())
     tokens = [store.add_team(f"Team {number}")[1] for number in range(NUM_TEAMS)]

@@ -191,6 +191,7 @@ def test_hiding_labels_of_a_file(tiny: PackedDataset, tmp_path: Path) -> None:
         (["--public-share", "0.001"], "none of 16 images would be public"),
         (["--rounding", "2"], "rounding is a step"),
         (["--max-entries", "0"], "--max-entries is 1 or more"),
+        (["--max-entries", "many"], "write a number, or none"),
         (["--metric", "top5"], "top-5 needs five classes"),
         (["--name", " "], "needs a name"),
         (["--labels", "nowhere.txt"], "cannot read nowhere.txt"),

@@ -113,6 +113,44 @@ def test_the_default_board_withstands_the_attack(
     assert gain(bench.rise, default, pace=2.0) <= 1.5
 
 
+def test_the_default_withstands_who_learns_from_every_entry(
+    bench: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As benchmarks/results/ladder_... measures it, here on four networks."""
+    default = scorer_of(RULES)
+    assert isinstance(default, Ladder)
+    assert RULES.max_entries is not None
+    networks = [bench.draw_guesses(index, RULES.public_share) for index in range(4)]
+    variant = bench.CLIMBS[0][1]
+
+    def gain(num_entries: int) -> float:
+        gains = [
+            bench.climb(each, seed, default, num_entries, variant)
+            for seed, each in enumerate(networks)
+        ]
+        return 100 * float(np.mean(gains))
+
+    assert gain(RULES.max_entries) <= 1.5
+    assert gain(3 * RULES.max_entries) > 1.5  # without the cap it does not hold
+
+
+def test_a_team_that_is_a_point_better_sees_it() -> None:
+    for first in range(1_000):
+        shown = values([first + 1_000, first + 1_000 + 30], RULES, 3_000)
+        assert shown[1] > shown[0]
+
+
+def test_a_normal_distribution_is_cut_as_drawing_would(bench: ModuleType) -> None:
+    from ladder_climb import cut_normal
+
+    drawn = np.random.default_rng(0).normal(5, 2, 400_000)
+    for low, high in ((-np.inf, 4.0), (6.0, 9.0), (-np.inf, np.inf), (4.5, 5.5)):
+        kept = drawn[(drawn > low) & (drawn < high)]
+        mean, variance = cut_normal(5, 2, low, high)
+        assert mean == pytest.approx(kept.mean(), abs=0.02)
+        assert variance == pytest.approx(kept.var(), rel=0.03)
+
+
 def test_the_attack_scores_as_a_count_would(bench: ModuleType) -> None:
     network = bench.draw_network(3)
     changes = np.random.default_rng(0).random(bench.NUM_DOUBTFUL) < 0.5

@@ -14,7 +14,7 @@ START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 PASSWORD = "an admin's password"
 QUOTA = timedelta(hours=2)
 CLASSES = 4
-RULES = Rules("Small images", opens=START, closes=START + timedelta(days=30))
+RULES = Rules("Small images", opens=START, closes=START + timedelta(days=30), max_entries=None)
 
 
 @dataclass

@@ -15,16 +15,17 @@ State = Literal["planned", "open", "frozen", "closed", "revealed"]
 class Rules:
     """What a challenge allows and shows.
 
-    `quota`: from one entry of a team to its next. `max_entries`: of a team in all. `rounding`: the
-    step that shown scores are rounded to. With `ladder` a shown score changes only where the new
-    one is better by `ladder_step` at least; docs/decisions/0009 tells why that is the default.
+    `quota`: time from a team's entry to its next. `max_entries`: of a team in all, None for no
+    limit. `rounding`: the step that shown scores are rounded to. With `ladder` a shown score
+    changes only where the new one is better by `ladder_step` at least. Why these are the defaults:
+    docs/decisions/0009.
     """
 
     name: str
     opens: datetime
     closes: datetime
     quota: timedelta = timedelta(hours=2)
-    max_entries: int | None = None
+    max_entries: int | None = 50
     metric: Metric = "top1"
     rounding: float = 0.001
     ladder: bool = True

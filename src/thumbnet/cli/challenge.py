@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thumbnet.cli import challenge_records, challenge_rules, challenge_serve, challenge_times
-from thumbnet.cli.challenge_rules import QuotaOption, parse_quota
+from thumbnet.cli.challenge_rules import CapOption, QuotaOption, parse_cap, parse_quota
 from thumbnet.cli.challenge_teams import ACTOR, FolderArgument, team_app, token_app
 from thumbnet.cli.extras import needs
 from thumbnet.cli.moment import ClosesOption, OpensOption, parse_moment, written
@@ -76,9 +76,7 @@ def create(
     opens: OpensOption = "now",
     closes: ClosesOption = "+30d",
     quota: QuotaOption = "2h",
-    max_entries: Annotated[
-        int | None, typer.Option(help="Entries of a team in all; no limit if not given.")
-    ] = None,
+    max_entries: CapOption = "50",
     metric: Annotated[Metric, typer.Option(help="What is counted.")] = Metric.TOP1,
     public_share: Annotated[float, typer.Option(help="Share of the images on the board.")] = 0.3,
     rounding: Annotated[float, typer.Option(help="Step of shown scores; 0.001 is 0.1 %.")] = 0.001,
@@ -112,7 +110,7 @@ def create(
         opens=begin,
         closes=parse_moment(closes, begin, end=True),
         quota=parse_quota(quota),
-        max_entries=max_entries,
+        max_entries=parse_cap(max_entries),
         metric=metric.value,
         rounding=rounding,
         ladder=ladder,

@@ -13,6 +13,8 @@ from thumbnet.errors import RecipeError
 
 NONE = "none"
 QUOTA = "Time from a team's entry to its next: 30m, 2h, 2d, or none."
+CAP = "Entries of a team in all: a number, or none."
+CapOption = Annotated[str, typer.Option(help=CAP)]
 QuotaOption = Annotated[str, typer.Option(help=QUOTA)]
 
 
@@ -21,9 +23,7 @@ def edit(
     name: Annotated[str | None, typer.Option(help="New name of the challenge.")] = None,
     description: Annotated[str | None, typer.Option(help="Shown with the rules.")] = None,
     quota: Annotated[str | None, typer.Option(help=QUOTA)] = None,
-    max_entries: Annotated[
-        str | None, typer.Option(help="Entries of a team in all: a number, or none.")
-    ] = None,
+    max_entries: Annotated[str | None, typer.Option(help=CAP)] = None,
 ) -> None:
     """Change name, description, quota or cap; the rules page shows what changed and when."""
     from thumbnet.challenge.operate import check_rules, open_store
@@ -34,7 +34,7 @@ def edit(
     if quota is not None:
         values["quota"] = parse_quota(quota)
     if max_entries is not None:
-        values["max_entries"] = _parse_cap(max_entries)
+        values["max_entries"] = parse_cap(max_entries)
     _, store = open_store(folder)
     try:
         challenge = store.challenge()
@@ -63,7 +63,11 @@ def parse_quota(text: str) -> timedelta:
         ) from None
 
 
-def _parse_cap(text: str) -> int | None:
+def parse_cap(text: str) -> int | None:
+    """Return how many entries a team has in all, None for no limit.
+
+    Raises: RecipeError
+    """
     if text.strip().lower() == NONE:
         return None
     try:
