@@ -288,8 +288,8 @@ def show_climbs(num_networks: int) -> tuple[str, list[dict[str, Any]]]:
         f"Attack climb, planned for so many entries, on {num_networks} networks: synthetic logits "
         f"of {NUM_IMAGES:,}\nimages and {NUM_CLASSES} classes, half of the noise shared, top-1 "
         f"{min(top1)} to {max(top1)} %. Change of public\nminus private score, in points; mean "
-        "and its standard error. Attacks that share their networks'\nerrors are not independent: "
-        f"the true error may be larger.\n\n{table(['entries', 'variant', *CLIMBED], cells)}"
+        "and its standard error. The\nnetworks' errors are correlated, so the true error may be "
+        f"larger.\n\n{table(['entries', 'variant', *CLIMBED], cells)}"
     )
     return text, lines
 

@@ -317,7 +317,7 @@ def test_edit(thumbnet: Thumbnet, challenge: Path) -> None:
     assert thumbnet("challenge", "edit", challenge).out == said.out
     line = thumbnet("challenge", "audit", challenge).out.splitlines()[-1]
     assert "command line: rules changed" in line
-    assert "quota=2 hours → 1 day max_entries=no limit → 30" in line
+    assert "quota=2 hours → 1 day max_entries=50 → 30" in line
     thumbnet("challenge", "edit", challenge, "--quota", "none", "--max-entries", "none")
     _, store = open_store(challenge)
     with closing(store):
