@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.cli.driver import Thumbnet
+from tests.cli.driver import Thumbnet, settings
 
 from thumbnet.data.packed import PackedDataset
 from thumbnet.data.prepare import prepare
@@ -108,3 +108,25 @@ def test_prediction_says_what_it_ignores(
     said = thumbnet("predict", trained.path, photos / "only")
     assert said.status == 2
     assert "only', only 1 .heic file; HEIC photos are not read; convert to JPEG" in said.err
+
+
+@pytest.mark.parametrize("balance", ["none", "loss"])
+def test_training_says_what_is_ignored_and_warns_of_unequal_classes(
+    thumbnet: Thumbnet, tmp_path: Path, balance: str
+) -> None:
+    for name, count in (("ant", 12), ("bee", 2)):
+        for number in range(count):
+            path = tmp_path / "photos" / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(number).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(path)
+    (tmp_path / "photos" / "bee" / "2.heic").touch()
+    options = ("--set", f"training.balance={balance}", "--set", "training.schedule.lr=0.01")
+    epochs = ("--epochs", 0.3, "--set", "data.protocol=official")
+    said = thumbnet(
+        "train", "thumbnet/quick", "--data", tmp_path / "photos", *epochs, *settings(), *options
+    )
+    assert said.status == 0, said.err
+    assert "ignored 1 .heic file\nHEIC photos are not read; convert to JPEG" in said.err
+    warned = "WARNING: the largest class (ant, 11 train images) has 11.0 times" in said.err
+    assert warned == (balance == "none")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from thumbnet.cli.output import Table, err, print_facts
 from thumbnet.cli.output import out as shown
@@ -73,7 +74,7 @@ def prepare(
     total = sum(split["images"] for split in facts["splits"].values())
     shown.print(f"{source}: {facts['num_classes']} classes, {total:,} images ({counts})\n")
     _print_classes(facts)
-    _print_left_out(facts)
+    print_notes(facts, shown)
     shown.print(f"packed at {size} x {size} pixels ({resize}): {dataset.path}")
     _print_next(facts, dataset.path)
 
@@ -112,15 +113,13 @@ def info(
     ])  # fmt: skip
     shown.print("")
     _print_classes(facts)
-    _print_left_out(facts)
+    print_notes(facts, shown)
     _print_next(facts, data or dataset.path)
 
 
 def _print_classes(facts: dict[str, Any]) -> None:
     """Print how many images each class has: of many classes the largest and the smallest."""
-    from thumbnet.data.summary import IMBALANCE
-
-    classes = sorted(facts["classes"], key=lambda one: -one["images"]["train"])
+    classes = _by_size(facts)
     splits = list(classes[0]["images"])
     columns = {split: {one["images"][split] for one in classes} for split in splits}
     title, listed = None, facts["classes"]
@@ -136,8 +135,30 @@ def _print_classes(facts: dict[str, Any]) -> None:
         table.add_row(one["name"], *(f"{one['images'][split]:,}" for split in splits))
     shown.print(table)
     shown.print("")
-    if facts["imbalance"] > IMBALANCE:
-        large, small = classes[0], classes[-1]
+
+
+def _by_size(facts: dict[str, Any]) -> list[dict[str, Any]]:
+    return sorted(facts["classes"], key=lambda one: -one["images"]["train"])
+
+
+def print_notes(facts: dict[str, Any], console: Console, *, balanced: bool = False) -> None:
+    """Say what was ignored or left out, and warn of classes of very different size.
+
+    Args: facts: of `summarize`; balanced: whether training makes up for different sizes
+    """
+    from thumbnet.data.image_folder import heic_advice, ignored_text
+    from thumbnet.data.summary import IMBALANCE
+
+    if ignored := facts["ignored"]:
+        console.print(f"ignored {ignored_text(ignored)}")
+    if advice := heic_advice(facts["ignored"]):
+        console.print(advice)
+    if skipped := facts["skipped"]:
+        first = ", ".join(list(skipped)[:10]) + (", ..." if len(skipped) > 10 else "")
+        noun = "file that" if len(skipped) == 1 else "files that"
+        console.print(f"left out {len(skipped)} {noun} cannot be read (see meta.json): {first}")
+    if facts["imbalance"] > IMBALANCE and not balanced:
+        large, small = _by_size(facts)[0], _by_size(facts)[-1]
         err.print(
             f"WARNING: the largest class ({large['name']}, {large['images']['train']:,} train "
             f"images) has {facts['imbalance']:.1f} times as many images as the smallest "
@@ -146,19 +167,6 @@ def _print_classes(facts: dict[str, Any]) -> None:
             "(or sampler).",
             style="bold yellow",
         )
-
-
-def _print_left_out(facts: dict[str, Any]) -> None:
-    from thumbnet.data.image_folder import heic_advice, ignored_text
-
-    if ignored := facts["ignored"]:
-        shown.print(f"ignored {ignored_text(ignored)}")
-    if advice := heic_advice(facts["ignored"]):
-        shown.print(advice)
-    if skipped := facts["skipped"]:
-        first = ", ".join(list(skipped)[:10]) + (", ..." if len(skipped) > 10 else "")
-        noun = "file that" if len(skipped) == 1 else "files that"
-        shown.print(f"left out {len(skipped)} {noun} cannot be read (see meta.json): {first}")
 
 
 def _print_next(facts: dict[str, Any], data: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from thumbnet.cli.data import print_notes
 from thumbnet.cli.duration import parse_duration
 from thumbnet.cli.output import err, out
 from thumbnet.cli.slurm import SlurmOption, read_slurm, submit_resume, submit_training
@@ -87,6 +88,7 @@ def train(
     from thumbnet.cli.progress import bar
     from thumbnet.data.prepare import SIZES
     from thumbnet.data.sources import load_dataset
+    from thumbnet.data.summary import summarize
     from thumbnet.recipes.auto import BASE
     from thumbnet.recipes.registry import load_recipe, parse_overrides
     from thumbnet.training import session
@@ -107,6 +109,7 @@ def train(
         dataset = join().in_turn(lambda: load_dataset(data, size=packed_size, progress=progress))
     out.print(f"data: {dataset.path}")
     spec = _fitted(load_recipe(recipe or BASE), dataset, size, overrides, auto or recipe is None)
+    print_notes(summarize(dataset), err, balanced=spec.training.balance != "none")
     if job is not None:
         options = {"epochs": epochs, "time-budget": time_budget, "seed": seed, "init": init,
                    "weights": weights, "device": device, "track": track}  # fmt: skip
@@ -146,6 +149,8 @@ def _fitted(
     from thumbnet.recipes.auto import few_steps_warning
     from thumbnet.recipes.parse import with_overrides
 
+    cut = {key: value for key, value in overrides.items() if key.startswith("data.")}
+    spec = with_overrides(spec, cut, spec.name) if cut else spec  # it decides how many are fitted
     fitted = fit_to_data(spec, dataset, size)
     if auto:
         out.print(f"{spec.name}, fitted to the data:")
