@@ -125,7 +125,9 @@ def _exact(one: Evaluation) -> tuple[float, float]:
 def _print_each(found: Mapping[str, Evaluation]) -> None:
     judged_on = next(iter(found.values())).judged_on
     columns = "parameters, top-1, 95 % interval, top-5, cross-entropy"
-    table = Table("network, of kind", columns, title=judged_on, drop="of kind, parameters")
+    table = Table(
+        "network, of kind", columns, title=judged_on, drop="of kind, parameters, cross-entropy"
+    )
     for name, one in sorted(found.items(), key=lambda item: -item[1].scores.top1):
         scores = one.scores
         table.add_row(
