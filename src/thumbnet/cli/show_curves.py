@@ -12,8 +12,9 @@ from thumbnet.cli.show_files import OutputOption, SvgOption, place_of, write
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from thumbnet.recipe import RecipeSpec
     from thumbnet.visualize.curves import Curve
+
+KEYS = 3  # that differ, beside a run's name
 
 
 def curves(
@@ -24,7 +25,7 @@ def curves(
     output: OutputOption = None,
     svg: SvgOption = False,
 ) -> None:
-    """Draw loss, watched accuracy and learning rate; phases, acts and published points marked."""
+    """Draw loss, accuracy and learning rate; mark phases, interventions and published points."""
     from thumbnet.report.curve import curve_of
     from thumbnet.runs import find_run
     from thumbnet.visualize.curves import draw_curves
@@ -37,32 +38,23 @@ def curves(
 
 
 def _with_settings(runs: Sequence[str], curves: Sequence[Curve]) -> list[Curve]:
-    """Say of each run in what its recipe differs from the others."""
+    """Say of each run its recipe's name, or where this is the same, the keys that differ."""
+    from thumbnet.report.differences import differences
     from thumbnet.runs import find_run
 
-    recipes = [_flat(find_run(run).recipe()) for run in runs]
-    keys = [key for key in recipes[0] if len({str(one.get(key)) for one in recipes}) > 1]
+    recipes = [find_run(run).recipe() for run in runs]
+    if len({recipe.name for recipe in recipes}) > 1:
+        return [
+            replace(one, setting=recipe.name) for one, recipe in zip(curves, recipes, strict=True)
+        ]
+    found = differences(recipes)
+    more = f" and {len(found) - KEYS} more" if len(found) > KEYS else ""
     return [
-        replace(curve, setting=", ".join(f"{key.rpartition('.')[2]} {one[key]}" for key in keys
-                                         if key in one))
-        for curve, one in zip(curves, recipes, strict=True)
+        replace(
+            curve,
+            setting=", ".join(f"{short} {values[number]}" for short, values in
+                              [(key.rpartition(".")[2], found[key]) for key in list(found)[:KEYS]])
+            + more,
+        )
+        for number, curve in enumerate(curves)
     ]  # fmt: skip
-
-
-def _flat(recipe: RecipeSpec) -> dict[str, object]:
-    """Return what decides how a run goes, by dotted key."""
-    parts = {"model", "optimizer", "training", "phases"}
-    found: dict[str, object] = {}
-
-    def walk(value: object, key: str) -> None:
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                walk(inner, f"{key}.{name}" if key else str(name))
-        elif key == "phases" and isinstance(value, list):
-            for number, inner in enumerate(value):
-                walk(inner, f"{key}.{number}")
-        else:
-            found[key] = value
-
-    walk(recipe.model_dump(mode="json", include=parts), "")
-    return found

@@ -1,4 +1,4 @@
-"""`thumbnet show lr-finder`: which learning rates a recipe can bear."""
+"""`thumbnet show lr-finder`: a learning rate that short runs confirmed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from thumbnet.cli.judge import DeviceOption
-from thumbnet.cli.output import out
+from thumbnet.cli.output import err, make_table, out
 from thumbnet.cli.progress import bar
 from thumbnet.cli.show_files import OutputOption, SvgOption, place_of, write
 from thumbnet.cli.train import DataOption
@@ -18,7 +18,8 @@ def lr_finder(
     data: DataOption = None,
     lowest: Annotated[float, typer.Option("--from", help="The first learning rate.")] = 1e-4,
     highest: Annotated[float, typer.Option("--to", help="The last one.")] = 10.0,
-    steps: Annotated[int, typer.Option(help="Steps in between.")] = 120,
+    steps: Annotated[int, typer.Option(help="Steps of the sweep in between.")] = 120,
+    trial_steps: Annotated[int, typer.Option(help="Steps of each short run.")] = 40,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Override a key: training.batch_size=64.")
     ] = None,
@@ -26,26 +27,56 @@ def lr_finder(
     output: OutputOption = None,
     svg: SvgOption = False,
 ) -> None:
-    """Draw the loss while the learning rate grows, and say where it falls fastest.
+    """Suggest a learning rate: sweep growing rates, then confirm one in short runs.
 
-    A fresh network of the recipe takes a few steps; nothing is kept but the picture.
+    Fresh networks of the recipe take a few steps; nothing is kept but the picture.
     """
+    from time import monotonic
+
     from thumbnet.data.sources import load_dataset
     from thumbnet.recipes.registry import load_recipe, parse_overrides
-    from thumbnet.training.lr_finder import sweep_lr
+    from thumbnet.training.lr_finder import find_lr
     from thumbnet.visualize.lr_finder import draw_sweep
 
     spec = load_recipe(recipe, parse_overrides(set_ or []))
+    begun = monotonic()
+
+    def announce(seconds: float) -> None:
+        err.print(f"estimated time: {seconds:.0f} s")
+
     with bar("opening the data") as progress:
         dataset = load_dataset(data, progress=progress)
-        sweep = sweep_lr(spec, dataset, lowest, highest, steps, device, progress)
+        sweep = find_lr(
+            spec, dataset, lowest, highest, steps, trial_steps, device, progress, announce
+        )
     planned = (spec.phases[0].schedule or spec.training.schedule).lr
+    trials = [(one.lr, one.final) for one in sweep.trials]
     figure = draw_sweep(
-        sweep.rates, sweep.losses, sweep.smoothed, sweep.suggested, planned, spec.name
+        sweep.rates, sweep.losses, sweep.smoothed, trials, sweep.suggested, planned, spec.name
     )
     write(figure, output, place_of("lr-finder", (), spec.name), svg)
-    out.print(f"the loss falls fastest at {sweep.suggested:.2g}; the recipe's highest: {planned:g}")
-    if sweep.last is None:
-        out.print(f"it had not risen by {highest:g}; go on with --to")
+    table = make_table(
+        "",
+        "learning rate, final loss",
+        title=f"{trial_steps} steps at each rate, warmed up and decayed",
+    )
+    for lr, final in trials:
+        mark = "suggested" if lr == sweep.suggested else "the recipe's" if lr == planned else ""
+        table.add_row(mark, f"{lr:.2g}", "overflow" if final is None else f"{final:.3f}")
+    out.print(table)
+    if sweep.suggested is None:
+        out.print(
+            "no rate was confirmed: in none of the short runs did the loss fall for sure; take "
+            "more steps (--trial-steps), or lower rates (--from, --to)"
+        )
     else:
-        out.print(f"it had risen too far at {sweep.last:.2g}")
+        out.print(
+            f"suggested learning rate: {sweep.suggested:.2g}, of the lowest loss after "
+            f"{trial_steps} steps, at most half of a rate at which the loss rose"
+        )
+        out.print(f"the recipe's highest: {planned:g}")
+        out.print(
+            "the suggestion holds for the batch size, image size and optimizer of the first phase; "
+            "short runs prefer lower rates than long ones"
+        )
+    out.print(f"took {monotonic() - begun:.0f} s")

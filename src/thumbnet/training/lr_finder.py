@@ -1,7 +1,7 @@
-"""Which learning rates a recipe can bear: a short run in which the rate grows from step to step."""
+"""Find a learning rate: a sweep of growing rates, then short runs that confirm one."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,77 +19,176 @@ from thumbnet.training.job import new_state
 from thumbnet.training.step import seed_step, train_step
 
 MEMORY = 0.9  # of the running loss that a step keeps
-WINDOW = 0.08  # of the steps: the deviation of the bell that the drawn curve is smoothed by
+WINDOW = 0.02  # of the steps: the deviation of the bell that the drawn curve is smoothed by
 DIVERGED = 3.0  # smoothed loss above its least, in times of what has been gained
+NUM_TRIALS = 5  # besides the recipe's own rate
+WARM_UP, DECAY = 0.25, 0.5  # of a trial's steps: the rate grows from a tenth, and falls to none
+FINAL = 0.25  # of a trial's steps, over which its final loss is a mean
+SURE = 3.0  # standard errors that the loss must have fallen by
+SAFE = 0.5  # of the lowest rate at which the loss rose: no higher one is suggested
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A short run at one learning rate; `final` is its final loss, None where it overflowed."""
+
+    lr: float
+    final: float | None
+    error: float = 0.0
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Losses by learning rate; `suggested` is where the smoothed loss falls fastest.
+    """Losses by learning rate, and the short runs that were tried after it.
 
-    `last` is the rate at which the loss had risen too far, None where all were borne.
+    `steepest` is where the smoothed loss falls fastest, `last` the rate at which it had risen too
+    far, None where it never did. `suggested` is the rate of the best trial, None where in no trial
+    the loss fell for sure. `start` is the loss before training, with its standard error.
     """
 
     rates: tuple[float, ...]
     losses: tuple[float, ...]
     smoothed: tuple[float, ...]
-    suggested: float
+    steepest: float
     last: float | None
+    start: tuple[float, float]
+    trials: tuple[Trial, ...] = ()
+
+    @property
+    def suggested(self) -> float | None:
+        """The rate of the lowest final loss, at most half of the lowest at which the loss rose."""
+        start, error = self.start
+        ends = {one.lr: math.inf if one.final is None else one.final for one in self.trials}
+        rose = min((lr for lr, final in ends.items() if final > start), default=math.inf)
+        sound = [one for one in self.trials if one.lr <= SAFE * rose]
+        best = min(sound, key=lambda one: ends[one.lr], default=None)
+        if best is None:
+            return None
+        fell = start - ends[best.lr] > SURE * math.hypot(error, best.error)
+        return best.lr if fell else None
 
 
-def sweep_lr(
+def find_lr(
     recipe: RecipeSpec,
     dataset: PackedDataset,
     lowest: float = 1e-4,
     highest: float = 10.0,
     num_steps: int = 120,
+    trial_steps: int = 40,
     device: str | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
+    announce: Callable[[float], None] | None = None,
 ) -> Sweep:
-    """Take steps of a fresh network at growing learning rates until its loss rises; keep nothing.
+    """Sweep growing learning rates with a fresh network, then try some of them in short runs.
 
-    The images, their augmentation and the optimizer are those of the recipe's first phase.
+    All start from the same weights; images, augmentation and optimizer are those of the recipe's
+    first phase. Nothing is kept.
 
-    Raises: RecipeError unless 0 < lowest < highest and num_steps is at least 20
-    Source: Smith 2015, arXiv:1506.01186, section 3.3
+    Args: announce: is called with the estimated seconds before the first step
+    Raises: RecipeError unless 0 < lowest < highest, num_steps and trial_steps are at least 20
+    Source: the sweep: Smith 2015, arXiv:1506.01186, section 3.3
     """
     if not 0 < lowest < highest or not math.isfinite(highest):
         raise RecipeError(
             f"learning rates from {lowest:g} to {highest:g}: the first must be above 0 and below "
             "the second"
         )
-    if num_steps < 20:
-        raise RecipeError(f"{num_steps} steps are too few for a curve; take at least 20")
+    if min(num_steps, trial_steps) < 20:
+        few = min(num_steps, trial_steps)
+        raise RecipeError(f"{few} steps are too few for a curve; take at least 20")
     recipe = resolve(recipe, dataset)
-    torch.manual_seed(recipe.training.seed)
-    model = build_model(recipe)
-    told = foretell(recipe, dataset, device, model)
-    engine = Engine(told.measured.picks)
-    state = new_state(recipe, model, engine, told.plan)
-    state.model.train()
-    fit = apply_protocol(dataset, recipe.data.protocol).fit
-    preprocess = build_preprocess(recipe.preprocess, dataset)
-    feed = Feed(dataset, fit, preprocess, told.plan, engine.device)
-    first = told.plan.phases[0].num_steps
-    rates, losses, running, mean = list[float](), list[float](), list[float](), 0.0
-    with engine.threads():
-        for step in range(num_steps):
-            lr = lowest * (highest / lowest) ** (step / (num_steps - 1))
-            at = replace(told.plan.at(step % first), lr=lr)
-            seed_step(recipe.training.seed, step, engine.device)
-            images, labels, mix = feed.batch(at)
-            loss = float(train_step(state, images, labels, at, engine, mix, weights=feed.weights))
-            if not math.isfinite(loss):
-                return _sweep(rates, losses, lr)
-            mean = MEMORY * mean + (1 - MEMORY) * loss
-            rates.append(lr)
-            losses.append(loss)
-            running.append(mean / (1 - MEMORY ** (step + 1)))
-            if progress is not None:
-                progress(step + 1, num_steps, "learning rates")
-            if _has_diverged(running):
-                return _sweep(rates, losses, lr)
-    return _sweep(rates, losses, None)
+    runner = _Runner(recipe, dataset, device)
+    if announce is not None:
+        announce(runner.step_s * (num_steps + (NUM_TRIALS + 1) * trial_steps))
+    rates = np.geomspace(lowest, highest, num_steps).tolist()
+    losses, last = runner.run(rates, "sweep of learning rates", progress, ends_early=True)
+    sweep = _sweep(rates[: len(losses)], losses, last)
+    planned = (recipe.phases[0].schedule or recipe.training.schedule).lr
+    trials = []
+    for lr in candidates(sweep, planned):
+        own, stopped = runner.run(_schedule(lr, trial_steps), f"short run at {lr:.2g}", progress)
+        final = own[-round(FINAL * trial_steps) :]
+        trials.append(Trial(lr, *_mean(final)) if stopped is None else Trial(lr, None))
+    return replace(sweep, trials=tuple(trials))
+
+
+def candidates(sweep: Sweep, planned: float) -> list[float]:
+    """Return the rates to try: from where the loss falls fastest to the last, and the recipe's."""
+    top = max(sweep.rates[-1] if sweep.last is None else sweep.last, 2 * sweep.steepest)
+    tried = [float(f"{lr:.2g}") for lr in np.geomspace(sweep.steepest, top, NUM_TRIALS)]
+    return sorted({*tried, planned})
+
+
+def _schedule(lr: float, num_steps: int) -> list[float]:
+    """Return the rates of a short run: as in a whole training, it warms up and decays.
+
+    At a constant rate a short run would end best at too low a rate.
+    """
+    up, down = round(WARM_UP * num_steps), round(DECAY * num_steps)
+    shares = [
+        *np.linspace(0.1, 1, up, endpoint=False),
+        *np.ones(num_steps - up - down),
+        *np.linspace(1, 0, down, endpoint=False),
+    ]
+    return [lr * float(share) for share in shares]
+
+
+class _Runner:
+    """Takes steps of a fresh network, always from the same start."""
+
+    def __init__(self, recipe: RecipeSpec, dataset: PackedDataset, device: str | None) -> None:
+        self.recipe, self.dataset = recipe, dataset
+        self.told = foretell(recipe, dataset, device, self._fresh())
+        self.engine = Engine(self.told.measured.picks)
+        self.step_s = self.told.measured.step_s[0]
+
+    def _fresh(self) -> torch.nn.Module:
+        torch.manual_seed(self.recipe.training.seed)
+        return build_model(self.recipe)
+
+    def run(
+        self,
+        rates: Sequence[float],
+        what: str,
+        progress: Progress | None,
+        ends_early: bool = False,
+    ) -> tuple[list[float], float | None]:
+        """Take a step at each rate; return the losses, and the rate that it stopped at.
+
+        Args: ends_early: stop also where the smoothed loss has risen too far
+        """
+        plan, engine, seed = self.told.plan, self.engine, self.recipe.training.seed
+        state = new_state(self.recipe, self._fresh(), engine, plan)
+        state.model.train()
+        fit = apply_protocol(self.dataset, self.recipe.data.protocol).fit
+        preprocess = build_preprocess(self.recipe.preprocess, self.dataset)
+        feed = Feed(self.dataset, fit, preprocess, plan, engine.device)
+        losses, running, mean = list[float](), list[float](), 0.0
+        with engine.threads():
+            for step, lr in enumerate(rates):
+                at = replace(plan.at(step % plan.phases[0].num_steps), lr=lr)
+                seed_step(seed, step, engine.device)
+                images, labels, mix = feed.batch(at)
+                loss = float(
+                    train_step(state, images, labels, at, engine, mix, weights=feed.weights)
+                )
+                if not math.isfinite(loss):
+                    return losses, lr
+                mean = MEMORY * mean + (1 - MEMORY) * loss
+                losses.append(loss)
+                running.append(mean / (1 - MEMORY ** (step + 1)))
+                if progress is not None:
+                    progress(step + 1, len(rates), what)
+                if ends_early and _has_diverged(running):
+                    return losses, lr
+        return losses, None
+
+
+def _mean(losses: Sequence[float]) -> tuple[float, float]:
+    """Return the mean of some losses and its standard error."""
+    return float(np.mean(losses)), float(np.std(losses, ddof=1) / len(losses) ** 0.5)
 
 
 def _has_diverged(running: list[float]) -> bool:
@@ -97,7 +196,7 @@ def _has_diverged(running: list[float]) -> bool:
     return running[-1] - min(running) > max(DIVERGED * gained, 0.5)
 
 
-def _sweep(rates: list[float], losses: list[float], last: float | None) -> Sweep:
+def _sweep(rates: Sequence[float], losses: Sequence[float], last: float | None) -> Sweep:
     """Find the steepest fall of the smoothed loss before it is least.
 
     Raises: RecipeError where the loss was not finite from the start
@@ -112,5 +211,5 @@ def _sweep(rates: list[float], losses: list[float], last: float | None) -> Sweep
     smoothed = bell @ np.minimum(losses, 2 * losses[0]) / bell.sum(1)
     until = max(3, int(np.argmin(smoothed)) + 1)
     falls = np.gradient(smoothed[:until], np.log(rates[:until]))
-    suggested = rates[int(np.argmin(falls))]
-    return Sweep(tuple(rates), tuple(losses), tuple(smoothed.tolist()), suggested, last)
+    steepest, start = rates[int(np.argmin(falls))], _mean(losses[: max(5, len(losses) // 12)])
+    return Sweep(tuple(rates), tuple(losses), tuple(smoothed.tolist()), steepest, last, start)

@@ -21,6 +21,7 @@ from thumbnet.visualize.style import (
     first_name,
     look,
     new_figure,
+    spread,
 )
 
 Pair = tuple[int, int, int]  # class, predicted, images
@@ -140,7 +141,7 @@ def _name_groups(
         first += len(group)
     largest = sorted(frames, key=lambda frame: -len(frame[1]))[: int(num_classes / gap)]
     frames = [frame for frame in frames if frame in largest]
-    places = _spread([center for center, _ in frames], gap, num_classes - 1)
+    places = spread([center for center, _ in frames], gap, num_classes - 1)
     for place, (center, group) in zip(places, frames, strict=True):
         names = ", ".join(first_name(class_names[i]) for i in group[:NAMES_SHOWN])
         more = f" + {len(group) - NAMES_SHOWN}" if len(group) > NAMES_SHOWN else ""
@@ -150,16 +151,6 @@ def _name_groups(
             arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.5, "shrinkA": 1, "shrinkB": 0},
         )  # fmt: skip
     axes.set_ylabel("")
-
-
-def _spread(places: Sequence[float], gap: float, last: float) -> list[float]:
-    """Move ascending places apart to at least `gap`, within 0 and `last` where they fit."""
-    moved: list[float] = []
-    for place in places:
-        moved.append(max(place, moved[-1] + gap) if moved else place)
-    for i in range(len(moved) - 1, -1, -1):
-        moved[i] = min(moved[i], last if i + 1 == len(moved) else moved[i + 1] - gap)
-    return moved
 
 
 def _draw_pairs(

@@ -28,15 +28,17 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 
 
 def draw_overlay(curves: Sequence[Curve]) -> Figure:
-    """Draw watched top-1, both losses and the learning rate of runs, each panel holding them all.
+    """Draw holdout top-1, both losses and the learning rate of runs, all runs in each panel.
 
     Raises: RecipeError unless there are two runs or more, and not more than can be read
     """
     if not 2 <= len(curves) <= MAX_RUNS:
         raise RecipeError(f"{len(curves)} runs given; 2 to {MAX_RUNS} can be drawn together")
-    note = "watched images were not trained on; the dot is the best epoch"
+    note = "holdout: images that were not trained on; the dot is the best epoch"
     with look():
-        figure, below = new_figure(9.6, 6.4, f"Training of {len(curves)} runs, together", note)
+        figure, below = new_figure(
+            9.6, 6.4 + 0.16 * len(curves), f"Training of {len(curves)} runs, together", note
+        )
         figure.set_layout_engine("constrained", rect=(0, 0, 1, below), h_pad=0.06, w_pad=0.08)
         grid = figure.subplots(2, 2, sharex=True)
         accuracy, rate, watched, train = grid.flat
@@ -44,7 +46,7 @@ def draw_overlay(curves: Sequence[Curve]) -> Figure:
             _draw_run(grid.flat, curve, number)
         for axes, label in zip(
             grid.flat,
-            ("watched top-1, %", "learning rate", "watched cross-entropy", "training loss"),
+            ("holdout top-1, %", "learning rate", "holdout cross-entropy", "training loss"),
             strict=True,
         ):
             axes.set_ylabel(label)
@@ -52,7 +54,9 @@ def draw_overlay(curves: Sequence[Curve]) -> Figure:
         set_scale(rate, curves, "lr")
         set_scale(watched, curves, "watch_loss")
         set_scale(train, curves, "train_loss")
-        accuracy.legend(loc="best", fontsize=SMALL_SIZE, handlelength=3.2)
+        handles, named = accuracy.get_legend_handles_labels()
+        figure.legend(handles, named, loc="outside lower left", fontsize=SMALL_SIZE + 0.5,
+                      handlelength=3.2)  # fmt: skip
         for axes in (watched, train):
             axes.set_xlabel("epoch")
         train.set_xlim(0, max(curve.last for curve in curves) * 1.02 + 0.1)
@@ -66,10 +70,10 @@ def _draw_run(panels: Sequence[Axes], curve: Curve, number: int) -> None:
     best = int(np.nanargmax(top1)) if np.isfinite(top1).any() else 0
     line: dict[str, Any] = {"color": COLORS[number], "ls": STYLES[number]}
     said = f", {curve.setting}" if curve.setting else ""
-    label = f"{cut(curve.name, 30)}{cut(said, 40)}, best {top1[best]:.1f}"
+    label = f"{cut(curve.name, 40)}{said}, best {top1[best]:.1f}"
     accuracy.plot(curve.epochs, top1, label=label, **line)
     accuracy.plot(curve.epochs[best], top1[best], marker="o", ms=6, color=COLORS[number])
     draw_way(accuracy, curve, COLORS[number])
-    rate.plot(curve.epochs, values["lr"], **line)
+    rate.plot(*curve.drawn_rates, **line)
     watched.plot(curve.epochs, values["watch_loss"], **line)
     train.plot(curve.epochs, values["train_loss"], **line)

@@ -3,7 +3,7 @@
 import io
 import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,6 +77,16 @@ def new_figure(width: float, height: float, title: str, note: str = "") -> tuple
 def wrap(text: str, width: float, size: float = TEXT_SIZE) -> list[str]:
     """Break a text into lines of at most `width` inches at `size` points."""
     return textwrap.wrap(text, max(8, int(width * 72 / (0.6 * size))))
+
+
+def spread(places: Sequence[float], gap: float, last: float) -> list[float]:
+    """Move ascending places apart to at least `gap`, within 0 and `last` where they fit."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + gap) if moved else place)
+    for i in range(len(moved) - 1, -1, -1):
+        moved[i] = min(moved[i], last if i + 1 == len(moved) else moved[i + 1] - gap)
+    return moved
 
 
 def first_name(class_name: str) -> str:
