@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shutil
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from thumbnet.ensembles.make import make_ensemble
 from thumbnet.recipes.registry import load_recipe
 from thumbnet.report import page as report_page
 from thumbnet.report.measured import Measured
-from thumbnet.report.page import make_page
+from thumbnet.report.page import make_page, make_pages
 from thumbnet.report.pictures import Drawing, fit
 from thumbnet.report.table import published_rows
 from thumbnet.runs import RunFolder
@@ -81,13 +82,14 @@ def test_the_page_is_whole_and_leads_nowhere_outside(page: str) -> None:
 def test_every_part_is_there(page: str) -> None:
     headings = re.findall(r"<h[23][^>]*>([^<]+)</h[23]>", page)
     assert {
-        "Summary", "Published rows", "Comparison", "Training curves", "Calibration",
+        "Summary", "Comparison", "Training curves", "Calibration",
         "Best and worst classes", "Confusions", "Gallery and most confident wrong",
         "Hardest images", "First-layer filters", "Environment", "Commands",
     } <= set(headings)  # fmt: skip
     assert page.count("<details>") == 1
     assert "thumbnet replay" in page
-    assert "Left out" not in page
+    assert "Missing:" not in page
+    assert "Published rows" not in page  # of which nothing ran
 
 
 def test_a_hostile_name_is_text(page: str) -> None:
@@ -127,9 +129,9 @@ def test_runs_of_other_data_stand_side_by_side_only(
     train(load_recipe("thumbnet/quick", QUICK_ENGINE).scaled(0.1), other, out=apart)
     page = make_page([str(run.path), str(again), str(apart)], with_images=False)
     read(page)
-    assert "judged on different images" in page
-    assert "the best of 2 judged on these images" in page
-    assert page.count("not told apart") == 1
+    assert "evaluated on different images" in page
+    assert "the best of 2 evaluated on these images" in page
+    assert page.count("no clear difference") == 1
     assert page.count("is better") == 0
 
 
@@ -138,7 +140,7 @@ def test_a_run_without_weights_says_so(run: RunFolder, tmp_path: Path) -> None:
     shutil.copytree(run.path, path, ignore=shutil.ignore_patterns("weights", "results.csv"))
     page = make_page([str(path)])
     read(page)
-    assert page.count("Left out") == 3
+    assert page.count("Missing:") == 3
     assert "No run could be judged" in page
 
 
@@ -179,7 +181,8 @@ def test_a_model_folder_has_all_but_its_training(model: Path, tiny: PackedDatase
     assert {"Calibration", "Confusions", "Hardest images", "First-layer filters"} <= set(headings)
     assert "Training curves" not in headings
     assert "model folder; it keeps no record of its training" in page
-    assert "Left out" not in page
+    assert "Missing:" not in page
+    assert "Published rows" not in page  # of which nothing ran
     assert f"thumbnet evaluate {model}" in page
     assert "thumbnet replay" not in page
 
@@ -221,7 +224,7 @@ def test_a_corrupted_model_folder_is_refused(model: Path, thumbnet: Thumbnet, ki
 def test_data_of_other_classes_leaves_the_figures_out(model: Path, other: PackedDataset) -> None:
     page = make_page([str(model)], data=other)
     read(page)
-    assert "Left out:</strong> no figures" in page
+    assert "Missing::</strong> no figures" in page
     assert "only the network knows" in page
 
 
@@ -232,7 +235,7 @@ def test_without_data_it_says_how_to_get_it(
     said = thumbnet("report", model)
     assert said.status == 0, said.err
     page = Path("report.html").read_text(encoding="utf-8")
-    assert "Left out:</strong> no figures" in page
+    assert "Missing::</strong> no figures" in page
     assert "thumbnet data fetch" in page
     assert "First-layer filters" in page
 
@@ -246,14 +249,55 @@ def test_runs_share_the_room_for_pictures(
     both = make_page(runs)
     assert len(both.encode()) <= room
     assert both.count("<img ") > 2 * page.count("<img ")  # coarser, all there, and the comparison
-    assert "Left out" not in both
+    assert "Missing:" not in both
+
+
+def get(figure: Figure) -> Figure:
+    return figure
+
+
+def test_own_results_come_before_published_rows(run: RunFolder) -> None:
+    held = [Measured("vonmartens2019/lenet5", 0, 0.14, 300, "file")]
+    page = make_page([str(run.path)], held, with_images=False)
+    ids = [one for one in read(page).ids if not one.endswith("-title")]
+    assert ids == ["summary", "comparison", "run-1", "rows"]
+    rows = page[page.index('id="rows"') :]
+    assert rows.count('<th scope="row">') == 1
+    page = make_page([str(run.path)], held, with_images=False, all_rows=True)
+    assert page[page.index('id="rows"') :].count('<th scope="row">') == 28
+
+
+def test_keys_that_differ_between_compared_runs_are_a_table(run: RunFolder, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run.path, other)
+    recipe = other / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("lr: 0.8", "lr: 0.4"))
+    told: list[tuple[int, int, str]] = []
+    page = make_page([str(run.path), str(other)], with_images=False,
+                     progress=lambda *what: told.append(what))  # fmt: skip
+    table = page[page.index("Keys that differ") :]
+    cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", table[: table.index("</table>")])
+    assert cells[-3:] == ["training.schedule.lr", "0.8", "0.4"]
+    assert (2, 2, "reading runs") in told
+    assert [one for one in told if one[2] == "drawing pictures"][-1][0] > 5
+
+
+def test_a_live_page_fills_itself(run: RunFolder) -> None:
+    first, *_, last = make_pages([str(run.path)], with_images=False, version=lambda: 7)
+    assert "Pictures are being drawn." in first
+    assert "Calibration error" in first
+    assert "<img" not in first
+    assert "Pictures are being drawn." not in last
+    assert "<img" in last
 
 
 def test_pictures_without_room_are_left_out_by_name() -> None:
     figures = [Figure(figsize=(side, side)) for side in (1, 3)]
     for figure in figures:
         figure.subplots().plot([0, 1], [1, 0])
-    drawings = [Drawing(name, "", one) for name, one in zip("ab", figures, strict=True)]
+    drawings = [
+        Drawing(name, "", partial(get, one)) for name, one in zip("ab", figures, strict=True)
+    ]
     fine, missing = fit(drawings, 10**6)
     assert ([one.heading for one in fine], missing) == (["a", "b"], [])
     assert all(one.address.startswith("data:image/svg") for one in fine)

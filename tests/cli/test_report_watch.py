@@ -8,9 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import httpx
 import pytest
@@ -37,6 +37,16 @@ def end_epoch(run: RunFolder) -> None:
     run.results_file.write_text("\n".join([*lines, f"{int(epoch) + 1},{rest}", ""]))
 
 
+def wait_for(url: str, start: str) -> str:
+    """Ask for a page until it starts with these words."""
+    for _ in range(400):
+        text = httpx.get(url).text
+        if text.startswith(start):
+            return text
+        sleep(0.05)
+    raise AssertionError(f"no page that starts with '{start}'")
+
+
 class Maker:
     """Makes short pages and counts them."""
 
@@ -44,11 +54,11 @@ class Maker:
         self.versions: list[int] = []
         self.fails = False
 
-    def __call__(self, version: int) -> str:
+    def __call__(self, version: Callable[[], int], progress: object) -> Iterator[str]:
         if self.fails:
             raise DataError("the run is gone")
-        self.versions.append(version)
-        return f"page {version}"
+        self.versions.append(version())
+        yield f"page {self.versions[-1]}"
 
 
 @pytest.fixture
@@ -64,7 +74,8 @@ def url(run: RunFolder, maker: Maker, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def test_an_epoch_is_told_of_and_makes_one_new_page(url: str, run: RunFolder, maker: Maker) -> None:
-    pages = {httpx.get(url).text for _ in range(3)}
+    assert "The page is being made" in httpx.get(url).text  # at once
+    pages = {httpx.get(f"{url}/page").text for _ in range(3)}
     assert pages == {f"page {version}" for version in maker.versions}
     assert len(maker.versions) == 1
     told = []
@@ -76,7 +87,8 @@ def test_an_epoch_is_told_of_and_makes_one_new_page(url: str, run: RunFolder, ma
                     break
                 end_epoch(run)
     assert told == [maker.versions[0], maker.versions[0] + 1]
-    assert httpx.get(url).text == f"page {told[1]}"
+    for path in ("/", "/page"):
+        assert httpx.get(url + path).text == f"page {told[1]}"
     assert maker.versions == told
 
 
@@ -84,10 +96,11 @@ def test_a_page_that_cannot_be_made_leaves_the_old_one(
     url: str, run: RunFolder, maker: Maker
 ) -> None:
     maker.fails = True
-    first = httpx.get(url)
+    first = httpx.get(f"{url}/page")
     assert (first.status_code, first.text) == (503, "no page: the run is gone")
     maker.fails = False
-    shown = httpx.get(url).text
+    end_epoch(run)
+    shown = wait_for(url, "page ")
     maker.fails = True
     end_epoch(run)
     assert httpx.get(url).text == shown
@@ -108,8 +121,8 @@ def test_a_run_that_goes_on_is_not_judged(run: RunFolder) -> None:
     with sole(run):
         page = make_page([str(run.path)], with_images=False, live=7)
     assert '<body data-version="7">' in page
-    assert "it is judged when it has ended" in page
-    assert "; going on" in page
+    assert "it is evaluated when it ends" in page
+    assert "; still training" in page
     assert not (run.path / "predictions").exists()
     assert "Training curves" in page
 

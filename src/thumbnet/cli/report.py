@@ -35,6 +35,9 @@ def report(
     no_images: Annotated[
         bool, typer.Option("--no-images", help="Without pictures of the data set.")
     ] = False,
+    all_rows: Annotated[
+        bool, typer.Option("--all-rows", help="All published rows, also those that nobody trained.")
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Serve the page, live, until Ctrl-C; write no file.")
     ] = False,
@@ -42,32 +45,30 @@ def report(
         int, typer.Option(min=0, max=65535, help="Where --watch listens; 0 is any free port.")
     ] = PORT,
 ) -> None:
-    """Write one self-contained page: published against measured, and each run in full."""
+    """Write one self-contained page: runs compared, each in full, and published rows."""
     if watch:
         needs("a live page", "server", "uvicorn", "starlette")
         if output is not None:
             raise RecipeError("--watch serves the page and -o writes it; give one of them")
     from thumbnet.report.measured import DEFAULT, read_results
-    from thumbnet.report.page import find_folders, make_page, write_page
+    from thumbnet.report.page import find_folders, make_page, make_pages, write_page
 
     source = results or (DEFAULT if DEFAULT.is_file() else None)
     measured = [] if source is None else read_results(source)
-    make = partial(
-        make_page,
-        runs or [],
-        measured,
-        None if data is None else str(data),
-        with_images=not no_images,
-    )
+    what = (runs or [], measured, None if data is None else str(data))
     if watch:
         from thumbnet.report.watch import HOST, Watched, listen, serve
 
         find_folders(runs or [])  # says what is wrong before anything is served
         with listen(port) as listener:
             out.print(f"the page: http://{HOST}:{listener.getsockname()[1]}  (Ctrl-C ends)")
-            serve(Watched(runs or [], lambda version: make(live=version)), listener)
+            make = partial(make_pages, *what, with_images=not no_images, all_rows=all_rows)
+            watched = Watched(
+                runs or [], lambda version, progress: make(version=version, progress=progress)
+            )
+            serve(watched, listener)
         return
-    with bar("making the page") as progress:
-        page = make(progress=progress)
+    with bar("reading runs") as progress:
+        page = make_page(*what, with_images=not no_images, all_rows=all_rows, progress=progress)
     write_page(page, output or OUTPUT)
     out.print(f"page written to {output or OUTPUT}, {len(page.encode()) / 2**20:.1f} MiB")

@@ -1,6 +1,6 @@
 """The page: runs gathered, compared where they may be, and written as one file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -8,14 +8,15 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from thumbnet.data.packed import PackedDataset
-from thumbnet.data.progress import Progress
+from thumbnet.data.progress import Progress, silent
 from thumbnet.errors import DataError
 from thumbnet.evaluation.compare import Pair, compare
 from thumbnet.model_folder import CONFIG, WEIGHTS
 from thumbnet.predictions import replaced
+from thumbnet.report.differences import differences
 from thumbnet.report.measured import Measured, is_unchanged, without_repeats
 from thumbnet.report.pictures import Drawing, Picture, fit
-from thumbnet.report.table import NUM_CLASSES, own_rows, published_rows
+from thumbnet.report.table import NUM_CLASSES, TableRow, own_rows, published_rows
 from thumbnet.report.view import RunView, view_model, view_run
 from thumbnet.runs import RunFolder, find_run, list_runs, run_around
 from thumbnet.version import __version__
@@ -29,13 +30,18 @@ SPARE = 2**16  # of these, for what is said of pictures left out
 
 @dataclass
 class Group:
-    """Runs judged on the same images; `pairs` and `costs` where there are at least two."""
+    """Runs evaluated on the same images; the rest is there where they are at least two.
+
+    `differences` are the keys in which their recipes differ, with the value of each run.
+    """
 
     judged_on: str
     runs: list[RunView] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     drawings: list[Drawing] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+    is_drawn: bool = False
+    differences: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def best(self) -> RunView:
@@ -49,62 +55,131 @@ def make_page(
     data: PackedDataset | str | None = None,
     *,
     with_images: bool = True,
+    all_rows: bool = False,
     live: int | None = None,
     progress: Progress | None = None,
 ) -> str:
     """Return the page of these runs and model folders, or of all runs under `runs/`, as HTML.
 
     It needs no other file, but for the script of a live page, whose version is `live`; on that a
-    run is judged only when nobody trains it any more. Pictures are drawn as finely as a page of
+    run is evaluated only when nobody trains it any more. Pictures are drawn as finely as a page of
     5 MiB allows for so many.
 
+    Args: all_rows: also published rows of which nothing was trained
     Raises: CheckpointError for an unknown or damaged run or model folder; DataError where the
         text alone grows too large
     """
+    version = None if live is None else lambda: live
+    *_, page = make_pages(
+        runs, results, data, with_images=with_images, all_rows=all_rows, version=version,
+        progress=progress,
+    )  # fmt: skip
+    return page
+
+
+def make_pages(
+    runs: Sequence[str],
+    results: Sequence[Measured] = (),
+    data: PackedDataset | str | None = None,
+    *,
+    with_images: bool = True,
+    all_rows: bool = False,
+    version: Callable[[], int] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[str]:
+    """Yield the page of `make_page` as it fills: runs one by one, then their pictures; last whole.
+
+    Args: version: of the next page, where the page is live
+    """
+    tell = progress or silent
     folders = find_folders(runs)
-    views = []
+    views: list[RunView] = []
+    maker = _Maker(views, results, with_images, all_rows, version)
     for number, (title, folder) in enumerate(folders.items()):
-        if progress is not None:
-            progress(number, len(folders), title)
+        tell(number, len(folders), "reading runs")
         if isinstance(folder, RunFolder):
-            views.append(view_run(folder, title, data, with_images, live is not None))
+            view = view_run(folder, title, data, with_images, version is not None, progress)
         else:
-            views.append(view_model(folder, title, data, with_images))
-    measured = without_repeats([*results, *_of_runs(views)])
-    groups = _groups([view for view in views if view.evaluation is not None])
-    render = partial(
-        _environment().get_template("page.html").render,
-        views=views,
-        groups=groups,
-        rows=published_rows(measured),
-        own_rows=own_rows(measured),
-        style=(HERE / "templates" / "style.css").read_text(encoding="utf-8"),
-        version=__version__,
-        with_images=with_images,
-        live=live,
-    )
-    text = len(render().encode())
+            view = view_model(folder, title, data, with_images, progress)
+        views.append(view)
+        if version is not None and number + 1 < len(folders):
+            yield maker.render()
+    tell(len(folders), len(folders), "reading runs")
+    maker.gather()
+    text = len(maker.render().encode())
     if text > LARGEST - SPARE:
         raise DataError(
             f"the text alone of a page of {len(views)} runs takes {text / 2**20:.1f} MiB; at most "
             f"{(LARGEST - SPARE) / 2**20:.1f} are allowed; name fewer runs"
         )
-    _share_out(LARGEST - SPARE - text, views, groups)
-    return render()
+    for _ in _share_out(LARGEST - SPARE - text, views, maker.groups, tell):
+        if version is not None:
+            yield maker.render()
+    yield maker.render()
 
 
-def _share_out(num_bytes: int, views: Sequence[RunView], groups: Sequence[Group]) -> None:
+class _Maker:
+    """Renders the page of what is known so far."""
+
+    def __init__(
+        self,
+        views: list[RunView],
+        results: Sequence[Measured],
+        with_images: bool,
+        all_rows: bool,
+        version: Callable[[], int] | None,
+    ) -> None:
+        self.views, self.results = views, results
+        self.all_rows, self.version = all_rows, version
+        self.groups: list[Group] = []
+        self.rows: list[TableRow] = []
+        self.template = partial(
+            _environment().get_template("page.html").render,
+            style=style(),
+            thumbnet=__version__,
+            with_images=with_images,
+        )
+
+    def gather(self) -> None:
+        """Compare the runs, and put them beside the published rows."""
+        measured = without_repeats([*self.results, *_of_runs(self.views)])
+        self.groups = _groups([view for view in self.views if view.evaluation is not None])
+        self.rows = [*published_rows(measured, self.all_rows), *own_rows(measured)]
+
+    def render(self) -> str:
+        """Return the page."""
+        live = None if self.version is None else self.version()
+        return self.template(views=self.views, groups=self.groups, rows=self.rows, live=live)
+
+
+def style() -> str:
+    """Return the style sheet of every page."""
+    return (HERE / "templates" / "style.css").read_text(encoding="utf-8")
+
+
+def _share_out(
+    num_bytes: int, views: Sequence[RunView], groups: Sequence[Group], tell: Progress
+) -> Iterator[None]:
     """Draw all pictures within these bytes; what one does not need, the next may take."""
     places: list[RunView | Group] = [*groups, *views]
+    total, done = sum(len(place.drawings) for place in places), 0
     for number, place in enumerate(places):
+
+        def drawn(count: int, before: int = done) -> None:
+            tell(before + count, total, "drawing pictures")
+
         own = max(0, num_bytes) // (len(places) - number)
-        place.pictures, left_out = fit(place.drawings, own)
-        num_bytes -= sum(len(one.address) for one in place.pictures)
+        place.pictures, left_out = fit(place.drawings, own, drawn)
+        place.is_drawn = True
+        done += len(place.drawings)
+        num_bytes -= sum(one.size for one in place.pictures)
         if left_out and isinstance(place, RunView):
             place.missing.append(
                 f"{', '.join(left_out)}: the page would weigh more than {LARGEST // 2**20} MiB; "
                 "name fewer runs to see them"
             )
+        yield
+    tell(total, total, "drawing pictures")
 
 
 def write_page(page: str, path: Path) -> None:
@@ -175,6 +250,9 @@ def _groups(views: Sequence[RunView]) -> list[Group]:
             labels = next(iter(found.values())).labels
             group.pairs = compare({title: one.logits for title, one in found.items()}, labels)
             group.drawings = [_costs(group)]
+            recipes = [view.recipe for view in group.runs]
+            if None not in recipes:
+                group.differences = differences([one for one in recipes if one is not None])
     return list(groups.values())
 
 
@@ -185,12 +263,12 @@ def _costs(group: Group) -> Drawing:
         held, ends = view.evaluation, view.interval
         assert held is not None
         assert ends is not None
-        costs = {"parameters": float(held.num_parameters)}
+        costs = {"parameters, millions": held.num_parameters / 1e6}
         if view.wall_s:
-            costs["training time, s"] = view.wall_s
+            costs["training time, minutes"] = view.wall_s / 60
         points.append(Point(view.title, held.scores.top1, ends.low, ends.high, costs))
-    told = "top-1 with 95 % intervals; the figures stand in the table of runs"
-    return Drawing("Accuracy and what it costs", told, draw_pareto(points, group.judged_on))
+    told = "top-1 with 95 % intervals; the figures are in the table of runs"
+    return Drawing("Accuracy and cost", told, lambda: draw_pareto(points, group.judged_on))
 
 
 def _environment() -> Environment:

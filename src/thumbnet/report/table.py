@@ -49,8 +49,11 @@ class TableRow:
         return ((self.faithful,) if self.faithful else ()) + self.tuned
 
 
-def published_rows(measured: Sequence[Measured]) -> list[TableRow]:
-    """Return every published row, in the order of the sources, with its tuned rows."""
+def published_rows(measured: Sequence[Measured], all_rows: bool = True) -> list[TableRow]:
+    """Return published rows, in the order of the sources, with their tuned rows.
+
+    Args: all_rows: also those of which nothing was measured
+    """
     recipes = [load_recipe(name) for name in recipe_names()]
     published = [one for one in recipes if one.published is not None]
     home: dict[str, list[str]] = {}
@@ -60,10 +63,10 @@ def published_rows(measured: Sequence[Measured]) -> list[TableRow]:
             home.setdefault(place, []).append(one.name)
     rows = []
     for one in published:
-        tuned = (_cell(load_recipe(name), measured) for name in home.get(one.name, []))
-        rows.append(
-            TableRow(one, _cell(one, measured), tuple(filter(None, tuned)), count_parameters(one))
-        )
+        cells = (_cell(load_recipe(name), measured) for name in home.get(one.name, []))
+        faithful, tuned = _cell(one, measured), tuple(filter(None, cells))
+        if all_rows or faithful or tuned:
+            rows.append(TableRow(one, faithful, tuned, count_parameters(one)))
     return rows
 
 

@@ -7,6 +7,7 @@ from shlex import join
 from typing import Any
 
 from thumbnet.data.packed import PackedDataset
+from thumbnet.data.progress import Progress
 from thumbnet.errors import CheckpointError, ThumbnetError, reason_of
 from thumbnet.evaluation.metrics import (
     Calibration,
@@ -27,8 +28,9 @@ from thumbnet.training.control import is_trained
 from thumbnet.visualize.calibration import draw_calibration
 from thumbnet.visualize.confusions import draw_confusions
 from thumbnet.visualize.curves import draw_curves
-from thumbnet.visualize.filters import draw_filters
-from thumbnet.visualize.gallery import Judged, draw_classes, draw_gallery, draw_hardest
+from thumbnet.visualize.filters import filter_cells
+from thumbnet.visualize.gallery import Judged, draw_classes, gallery_rows, hardest_cells
+from thumbnet.visualize.grid import Row
 from thumbnet.visualize.layers import convolutions
 
 NUM_CONFUSIONS, NUM_HARDEST, NUM_GALLERY = 20, 16, 8
@@ -51,7 +53,7 @@ class RunView:
     """A run or model folder as the page shows it; what is not known is None or empty.
 
     `missing` says why a part is not there; `drawings` become `pictures` once it is known how many
-    bytes there are for them.
+    bytes there are for them, and `is_drawn` then.
     """
 
     title: str
@@ -72,6 +74,7 @@ class RunView:
     confusions: list[tuple[str, str, int]] = field(default_factory=list)
     drawings: list[Drawing] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+    is_drawn: bool = False
     missing: list[str] = field(default_factory=list)
 
     @property
@@ -86,10 +89,11 @@ def view_run(
     data: PackedDataset | str | None,
     with_images: bool,
     live: bool = False,
+    progress: Progress | None = None,
 ) -> RunView:
-    """Gather what is known of a run, judging it where its predictions are not stored yet.
+    """Gather what is known of a run, evaluating it where its predictions are not stored yet.
 
-    Args: live: leave a run that is being trained the computer, and judge it when it has ended
+    Args: live: leave a run that is being trained the computer, and evaluate it when it has ended
 
     Raises: CheckpointError where the folder itself is damaged
     """
@@ -99,16 +103,20 @@ def view_run(
     view.when = str(last.get("time", ""))[:16].replace("T", " ")
     _add(view, "curves", lambda: _curves(view, folder))
     if live and is_trained(folder):
-        view.ended = "going on"
-        view.missing.append("no figures: the run is still going on; it is judged when it has ended")
+        view.ended = "still training"
+        view.missing.append("no figures: the run is still training; it is evaluated when it ends")
     else:
-        _add(view, "figures", lambda: _judge(view, folder.path, data, with_images))
+        _add(view, "figures", lambda: _judge(view, folder.path, data, with_images, progress))
     _add(view, "filters", lambda: _filters(view, load_predictor(folder.path).trained))
     return view
 
 
 def view_model(
-    path: Path, title: str, data: PackedDataset | str | None, with_images: bool
+    path: Path,
+    title: str,
+    data: PackedDataset | str | None,
+    with_images: bool,
+    progress: Progress | None = None,
 ) -> RunView:
     """Gather what is known of a model folder, an ensemble's too: all but how it was trained.
 
@@ -125,7 +133,7 @@ def view_model(
             f"{member.architecture}, share {member.weight / total:.3f}"
             for member in trained.members
         ]
-    _add(view, "figures", lambda: _judge(view, path, data, with_images))
+    _add(view, "figures", lambda: _judge(view, path, data, with_images, progress))
     _add(view, "filters", lambda: _filters(view, trained))
     return view
 
@@ -154,12 +162,18 @@ def _curves(view: RunView, folder: RunFolder) -> None:
     curve = curve_of(folder, view.title)
     view.num_epochs, view.wall_s = len(curve.epochs), last_wall_s(folder)
     best = 100 * max(curve.values["watch_top1"])
-    told = f"{view.num_epochs} epochs; best watched top-1 {best:.2f} %"
-    view.drawings.append(Drawing("Training curves", told, draw_curves([curve])))
+    told = f"{view.num_epochs} epochs; best holdout top-1 {best:.2f} %"
+    view.drawings.append(Drawing("Training curves", told, lambda: draw_curves([curve])))
 
 
-def _judge(view: RunView, path: Path, data: PackedDataset | str | None, with_images: bool) -> None:
-    found = evaluate(path, data=data)
+def _judge(
+    view: RunView,
+    path: Path,
+    data: PackedDataset | str | None,
+    with_images: bool,
+    progress: Progress | None,
+) -> None:
+    found = evaluate(path, data=data, progress=progress)
     names, wnids = found.dataset.class_names, found.dataset.wnids
     scores, matrix = found.scores, confusion(found.logits, found.labels)
     view.evaluation = found
@@ -176,19 +190,21 @@ def _judge(view: RunView, path: Path, data: PackedDataset | str | None, with_ima
     title = f"{view.title}, {found.judged_on}"
     judged = Judged(found.images, found.labels, softmax(found.logits), names)
     view.drawings += [
-        Drawing("Calibration", f"calibration error {100 * held.error:.2f} points", draw_calibration(
-            held.confidence, held.accuracy, held.num_images, held.error, view.title)),
+        Drawing("Calibration", f"calibration error {100 * held.error:.2f} points",
+                lambda: draw_calibration(held.confidence, held.accuracy, held.num_images,
+                                         held.error, view.title)),
         Drawing("Best and worst classes", "recall of the classes at each end",
-                draw_classes(judged, title)),
-        Drawing("Confusions", "the pairs are listed in the table", draw_confusions(
-            matrix, pairs, names, title)),
+                lambda: draw_classes(judged, title)),
+        Drawing("Confusions", "the pairs are listed in the table",
+                lambda: draw_confusions(matrix, pairs, names, title)),
     ]  # fmt: skip
     if with_images:
         view.drawings += [
-            Drawing("Gallery and most confident wrong", "images right, wrong, and wrong but sure, "
-                    "with class and guess", draw_gallery(judged, title, NUM_GALLERY), True),
-            Drawing("Hardest images", "images whose own class is given the least probability",
-                    draw_hardest(judged, title, NUM_HARDEST), True),
+            Drawing("Gallery and most confident wrong", "some images that are right, some that are "
+                    "wrong, and the wrong ones with the highest probability",
+                    lambda: gallery_rows(judged, NUM_GALLERY)),
+            Drawing("Hardest images", "images whose own class gets the lowest probability",
+                    lambda: [Row(hardest_cells(judged, NUM_HARDEST))]),
         ]  # fmt: skip
 
 
@@ -197,9 +213,10 @@ def _filters(view: RunView, trained: TrainedModel) -> None:
     if stem is None:
         return  # a network without a convolution has no filters to show
     name, layer = stem
-    told = f"{layer.out_channels} filters of {name}"
-    drawn = draw_filters(layer, name, view.title)
-    view.drawings.append(Drawing("First-layer filters", told, drawn, True))
+    if layer.in_channels not in (1, 3):
+        return  # its filters are no colors
+    told = f"{layer.out_channels} filters of {name}, each scaled by its largest weight; gray is 0"
+    view.drawings.append(Drawing("First-layer filters", told, lambda: [Row(filter_cells(layer))]))
 
 
 def _commands(folder: RunFolder, env: dict[str, Any]) -> list[str]:

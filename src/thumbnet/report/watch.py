@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import time
@@ -17,9 +17,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from thumbnet.data.progress import Progress
 from thumbnet.errors import DataError, ThumbnetError
 from thumbnet.live import EventStream, Live, Stamp
-from thumbnet.report.page import HERE, find_folders
+from thumbnet.report.page import HERE, find_folders, style
 from thumbnet.runs import RunFolder
 
 HOST = "127.0.0.1"
@@ -35,40 +36,87 @@ HEADERS = {
 }
 
 
+class Stopped(Exception):  # noqa: N818, it ends the making of a page and is no mistake
+    """The server ends."""
+
+
 class Watched:
     """The newest page of some runs: made anew only when an epoch or a run has ended since.
 
-    `make` returns the page with its version in it; it is called in a thread, one at a time.
+    `make` yields the page as it fills; it is called with what gives the version of its next page,
+    and with a progress callable. It runs in a thread, one at a time, and each page that it yields
+    is shown at once.
     """
 
-    def __init__(self, runs: Sequence[str], make: Callable[[int], str]) -> None:
+    def __init__(
+        self, runs: Sequence[str], make: Callable[[Callable[[], int], Progress], Iterator[str]]
+    ) -> None:
         self._runs, self._make = runs, make
-        self._seen: object = None
+        self._seen: object = ()
         self._version = int(time())  # a page of an earlier server has another
-        self._page: tuple[Stamp, str] | None = None
-        self._making = asyncio.Lock()
+        self._page, self._error = "", ""
+        self._work: asyncio.Task[None] | None = None
+        self._shown = asyncio.Event()
+        self._is_asked_for = self._is_whole = self._stopped = False
         self.live = Live(self._look, cap=MAX_LISTENERS, every_s=LOOK_EVERY_S)
 
+    @property
+    def shell(self) -> str:
+        """What stands there until the first page is made."""
+        template = (HERE / "templates" / "shell.html").read_text(encoding="utf-8")
+        return template.replace("STYLE", style()).replace("VERSION", str(self._version))
+
+    def stop(self) -> None:
+        """End the making of a page soon."""
+        self._stopped = True
+        self.live.close()
+
     async def _look(self) -> Stamp:
+        """Begin to make a page where something is new; tell of the one that is shown."""
         found = _state_of(self._runs)
-        if found != self._seen:
-            self._seen, self._version = found, self._version + 1
+        idle = self._work is None or self._work.done()
+        if self._is_asked_for and found != self._seen and idle:
+            self._seen = found
+            self._work = asyncio.create_task(self._make_pages())
         return Stamp(self._version)
 
-    async def page(self) -> str:
-        """Return the page of now.
+    async def _make_pages(self) -> None:
+        pages, last = self._make(lambda: self._version + 1, self._tell), ""
+        try:
+            while page := await asyncio.to_thread(next, pages, ""):
+                last = page
+                if not self._is_whole:  # else the old page stays until the new one is whole
+                    self._show(page, "")
+            if self._is_whole:
+                self._show(last, "")
+            self._is_whole = True
+        except Stopped:
+            pass
+        except ThumbnetError as error:
+            if not self._page:  # else what is shown stays
+                self._show("", str(error))
 
-        Raises: ThumbnetError where it cannot be made, and there is none of before
+    def _show(self, page: str, error: str) -> None:
+        self._page, self._error = page, error
+        self._version += 1
+        self._shown.set()
+
+    def _tell(self, _done: int, _total: int, _what: str) -> None:
+        if self._stopped:
+            raise Stopped
+
+    async def page(self, wait: bool) -> str:
+        """Return the page of now; before there is one, wait for it or return a shell.
+
+        Raises: DataError where it cannot be made, and there is none of before
         """
-        async with self._making:
-            stamp = await self.live.look()
-            if self._page is None or self._page[0] != stamp:
-                try:
-                    self._page = stamp, await asyncio.to_thread(self._make, stamp.version)
-                except ThumbnetError:
-                    if self._page is None:
-                        raise
-            return self._page[1]
+        self._is_asked_for = True
+        await self.live.look()
+        if wait:
+            await self._shown.wait()
+        if self._error:
+            raise DataError(self._error)
+        return self._page or self.shell
 
 
 def _state_of(runs: Sequence[str]) -> object:
@@ -94,11 +142,12 @@ def _stamp_of(path: Path) -> tuple[int, int] | None:
 
 
 def create_app(watched: Watched) -> Starlette:
-    """Make the server of a page: the page, its script, and the events that tell of a newer one."""
+    """Make the server of a page: the page, its script, and the events that announce a newer one."""
 
-    async def page(_: Request) -> Response:
+    async def page(request: Request) -> Response:
         try:
-            return HTMLResponse(await watched.page(), headers=HEADERS)
+            text = await watched.page(wait=request.url.path != "/")
+            return HTMLResponse(text, headers=HEADERS)
         except ThumbnetError as error:
             return PlainTextResponse(f"no page: {error}", status_code=503, headers=HEADERS)
 
@@ -112,10 +161,15 @@ def create_app(watched: Watched) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        watched.live.close()
+        watched.stop()
 
     return Starlette(
-        routes=[Route("/", page), Route("/watch.js", script), Route("/events", events)],
+        routes=[
+            Route("/", page),
+            Route("/page", page),
+            Route("/watch.js", script),
+            Route("/events", events),
+        ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])],
         lifespan=lifespan,
     )
@@ -130,7 +184,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Hear Ctrl-C."""
         self.interrupted = sig == signal.SIGINT
-        self.watched.live.close()
+        self.watched.stop()
         super().handle_exit(sig, frame)
 
 

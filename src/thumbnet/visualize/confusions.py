@@ -81,8 +81,8 @@ def draw_confusions(
     order = [i for group in groups for i in group]
     note = (
         f"{total:,} images of {len(matrix)} classes, {100 * right / max(total, 1):.1f} % right; "
-        "classes that are confused often stand side by side; the gray diagonal is left out of the "
-        "color scale"
+        "classes that are confused often stand side by side; the diagonal is left out of the color "
+        "scale"
     )
     shares = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     wrong = shares[np.ix_(order, order)]
@@ -118,7 +118,7 @@ def _draw_matrix(figure: Figure, axes: Axes, wrong: NDArray[np.float64]) -> None
     scale = figure.colorbar(picture, ax=axes, shrink=0.6, aspect=30, ticks=ticks)
     scale.ax.yaxis.set_minor_locator(NullLocator())
     scale.ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _place: f"{share:g} %"))
-    scale.set_label("share of the class's images (log scale); white: none")
+    scale.set_label("share of the class's images (log scale); blank: none")
     axes.set(xlabel="predicted class", ylabel="class")
     axes.grid(visible=False)
 

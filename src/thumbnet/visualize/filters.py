@@ -23,6 +23,15 @@ def filter_tiles(weight: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray((0.5 + scaled / 2).transpose(0, 2, 3, 1).astype(np.float32))
 
 
+def filter_cells(conv: nn.Conv2d) -> list[Cell]:
+    """Return the first filters of a convolution on one or three channels, with their numbers."""
+    weight = conv.weight.detach().cpu().float().numpy()[:MAX_FILTERS]
+    return [
+        Cell(tile if tile.shape[-1] == 3 else tile[..., 0], str(i), low=0, high=1)
+        for i, tile in enumerate(filter_tiles(weight))
+    ]
+
+
 def draw_filters(conv: nn.Conv2d, layer: str, network: str) -> Figure:
     """Draw a convolution: filters on colors in color, others as a row of channels each."""
     weight = conv.weight.detach().cpu().float().numpy()
@@ -30,11 +39,7 @@ def draw_filters(conv: nn.Conv2d, layer: str, network: str) -> Figure:
     kind = f"{count} filters of {height} x {width} on {channels} channels"
     title = f"{network}: filters of {layer}"
     if channels in (1, 3):
-        shown = min(count, MAX_FILTERS)
-        cells = [
-            Cell(tile if channels == 3 else tile[..., 0], str(i), low=0, high=1)
-            for i, tile in enumerate(filter_tiles(weight[:shown]))
-        ]
+        shown, cells = min(count, MAX_FILTERS), filter_cells(conv)
         rows = in_rows(cells, 16 if shown > 32 else 8)
         note = f"{_first(shown, count, kind)}; each scaled by its largest weight, mid-grey is 0"
         return draw_rows(rows, title, note, cell=0.62)

@@ -62,15 +62,19 @@ def choose(judged: Judged, count: int, seed: int = 0) -> dict[str, Ints]:
     }
 
 
-def draw_gallery(judged: Judged, network: str, count: int = 8) -> Figure:
-    """Draw images the network has right, has wrong, and is wrong about but sure."""
-    chosen = choose(judged, count)
-    share = float((judged.best == judged.labels).mean())
-    rows = [
+def gallery_rows(judged: Judged, count: int) -> list[Row]:
+    """Return the images of a gallery with their captions, a row a kind."""
+    return [
         Row([_cell(judged, int(i)) for i in indices], name)
-        for name, indices in chosen.items()
+        for name, indices in choose(judged, count).items()
         if len(indices)
     ]
+
+
+def draw_gallery(judged: Judged, network: str, count: int = 8) -> Figure:
+    """Draw images the network has right, has wrong, and is wrong about but sure."""
+    share = float((judged.best == judged.labels).mean())
+    rows = gallery_rows(judged, count)
     note = (
         f"{100 * share:.1f} % of {len(judged.labels):,} images right; below each: the predicted "
         "class with its probability; blue frame: right, orange: wrong"
@@ -97,8 +101,8 @@ def named(class_name: str, probability: float) -> str:
     return f"{first_name(class_name)} {share}\N{NO-BREAK SPACE}%"
 
 
-def draw_hardest(judged: Judged, network: str, count: int = 24) -> Figure:
-    """Draw the images whose own class the network finds least likely."""
+def hardest_cells(judged: Judged, count: int) -> list[Cell]:
+    """Return the images whose own class the network finds least likely, with captions."""
     order = np.argsort(judged.own, kind="stable")[:count]
     cells = []
     for i in order:
@@ -108,8 +112,14 @@ def draw_hardest(judged: Judged, network: str, count: int = 24) -> Figure:
             predicted = named(judged.class_names[guess], judged.probs[i, guess])
             caption = f"predicted {predicted},\n{caption}"
         cells.append(Cell(judged.images[i], caption, BLUE if guess == label else ORANGE))
+    return cells
+
+
+def draw_hardest(judged: Judged, network: str, count: int = 24) -> Figure:
+    """Draw the images whose own class the network finds least likely."""
+    cells = hardest_cells(judged, count)
     note = (
-        f"the {len(order)} of {len(judged.labels):,} images whose own class gets the lowest "
+        f"the {len(cells)} of {len(judged.labels):,} images whose own class gets the lowest "
         "probability; below each: the predicted and the true class with their probabilities"
     )
     return draw_rows(in_rows(cells, 8), f"{network}: hardest images", note, cell=CELL)

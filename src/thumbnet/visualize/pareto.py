@@ -51,11 +51,11 @@ def draw_pareto(points: Sequence[Point], judged_on: str) -> Figure:
     costs = list(dict.fromkeys(cost for point in points for cost in point.costs))
     rows = ceil((len(costs) + 1) / COLUMNS)
     note = (
-        f"judged on {judged_on}; bars: 95 % intervals; dashed: the networks that no other beats "
-        "in both"
+        f"evaluated on: {judged_on}; bars: 95 % intervals; dashed: the networks that no other "
+        "beats in both"
     )
     with look():
-        figure, below = new_figure(10.0, 3.3 * rows, "Accuracy and what it costs", note)
+        figure, below = new_figure(10.0, 3.3 * rows, "Accuracy and cost", note)
         figure.set_layout_engine("constrained", rect=(0, 0, 1, below), h_pad=0.08, w_pad=0.08)
         panels = figure.subplots(rows, COLUMNS, squeeze=False, sharey=True).ravel()
         for axes, cost in zip(panels, costs, strict=False):

@@ -45,6 +45,13 @@ def test_runs_together_are_told_apart_by_what_differs() -> None:
         np.testing.assert_array_equal(drawn, [one.values[key], other.values[key]])
 
 
+def test_the_rate_is_drawn_step_by_step_where_it_is_known() -> None:
+    steps = (np.array([0.5, 1, 4]), np.array([0.01, 0.1, 0.05]))
+    curve = replace(a_curve(), rates=steps)
+    for axes in (draw_curves([curve]).axes[2], draw_overlay([curve, a_curve("b")]).axes[1]):
+        np.testing.assert_array_equal(axes.get_lines()[0].get_xydata(), np.transpose(steps))
+
+
 def test_one_run_has_nothing_to_be_drawn_with() -> None:
     with pytest.raises(RecipeError, match="1 runs given; 2 to 6"):
         draw_overlay([a_curve()])

@@ -116,11 +116,23 @@ def test_curves_show_figures_acts_and_the_published_line(tmp_path: Path) -> None
     for axes in (loss, accuracy, rate):
         assert any(list(line.get_xdata()) == [2.5, 2.5] for line in axes.lines)
     texts = [text.get_text().strip() for text in loss.texts]
-    assert {"phase 1", "phase 2", "lr 0.1"} <= set(texts)
+    assert {"phase 1", "phase 2", "1"} <= set(texts)
+    assert rate.get_xlabel() == "epoch\n1: lr 0.1"
+    for axes in (loss, accuracy):  # legends stand below their panels
+        assert axes.get_legend().get_bbox_to_anchor().y0 < axes.bbox.y0
     assert "published on val, 45.0" in shown
     assert accuracy.get_ylim()[1] > 80  # top-5 of both
     with pytest.raises(RecipeError, match="1 to 6"):
         draw_curves([curve] * 7)
+
+
+def test_numbers_of_interventions_do_not_overprint(tmp_path: Path) -> None:
+    acts = [(25, "lr 0.1"), (25, "note " + "why " * 20), (26, "lr auto")]
+    axes = draw_curves([read_curve("mine", results(tmp_path), acts)]).axes
+    places = [t.get_position()[0] for t in axes[0].texts if t.get_text() in {"1", "2", "3"}]
+    assert len(places) == 3
+    assert (np.diff(places) > 0.03 * 4).all()
+    assert axes[2].get_xlabel().count("; ") == 2
 
 
 def test_a_diverged_figure_does_not_stop_the_picture() -> None:

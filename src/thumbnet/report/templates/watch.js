@@ -41,9 +41,9 @@ async function refresh() {
   again = fetching;
   if (fetching) return;
   fetching = true;
-  news.textContent = "Live: a newer page is being made";
+  news.textContent = "Live: loading a newer page";
   try {
-    const answer = await fetch("./");
+    const answer = await fetch("page");
     const text = await answer.text();
     if (answer.ok) putIn(new DOMParser().parseFromString(text, "text/html"));
     const time = new Date().toLocaleTimeString();
