@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from thumbnet.cli.judge import DeviceOption
-from thumbnet.cli.output import err, make_table, out
+from thumbnet.cli.output import Table, err, out
 from thumbnet.cli.progress import bar
 from thumbnet.cli.show_files import OutputOption, SvgOption, place_of, write
 from thumbnet.cli.train import DataOption
@@ -55,14 +55,11 @@ def lr_finder(
         sweep.rates, sweep.losses, sweep.smoothed, trials, sweep.suggested, planned, spec.name
     )
     write(figure, output, place_of("lr-finder", (), spec.name), svg)
-    table = make_table(
-        "",
-        "learning rate, final loss",
-        title=f"{trial_steps} steps at each rate, warmed up and decayed",
-    )
+    title = f"{trial_steps} steps at each rate, warmed up and decayed"
+    table = Table("learning rate", "final loss", "note", title=title)
     for lr, final in trials:
         mark = "suggested" if lr == sweep.suggested else "the recipe's" if lr == planned else ""
-        table.add_row(mark, f"{lr:.2g}", "overflow" if final is None else f"{final:.3f}")
+        table.add_row(f"{lr:.2g}", "overflow" if final is None else f"{final:.3f}", mark)
     out.print(table)
     if sweep.suggested is None:
         out.print(
