@@ -271,13 +271,13 @@ def test_keys_that_differ_between_compared_runs_are_a_table(run: RunFolder, tmp_
     other = tmp_path / "other"
     shutil.copytree(run.path, other)
     recipe = other / "recipe.yaml"
-    recipe.write_text(recipe.read_text().replace("lr: 0.8", "lr: 0.4"))
+    recipe.write_text(recipe.read_text().replace("lr: 0.05", "lr: 0.4"))
     told: list[tuple[int, int, str]] = []
     page = make_page([str(run.path), str(other)], with_images=False,
                      progress=lambda *what: told.append(what))  # fmt: skip
     table = page[page.index("Keys that differ") :]
     cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", table[: table.index("</table>")])
-    assert cells[-3:] == ["training.schedule.lr", "0.8", "0.4"]
+    assert cells[-3:] == ["training.schedule.lr", "0.05", "0.4"]
     assert (2, 2, "reading runs") in told
     assert [one for one in told if one[2] == "drawing pictures"][-1][0] > 5
 

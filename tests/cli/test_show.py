@@ -93,12 +93,12 @@ def test_no_picture_overwrites_another(thumbnet: Thumbnet, run: RunFolder, tmp_p
 def test_two_learning_rates_as_two_curves(thumbnet: Thumbnet, run: RunFolder) -> None:
     shutil.copytree(run.path, "slower")
     recipe = Path("slower/recipe.yaml")
-    recipe.write_text(recipe.read_text().replace("lr: 0.8", "lr: 0.4"))
+    recipe.write_text(recipe.read_text().replace("lr: 0.05", "lr: 0.4"))
     said = thumbnet("show", "curves", run.path, "slower", "--together", "--svg", "-o", "a.png")
     assert said.status == 0, said.err
     check_png(Path("a.png"))
     drawn = Path("a.svg").read_text()
-    assert "quick, lr 0.8, best" in drawn
+    assert "quick, lr 0.05, best" in drawn
     assert "slower, lr 0.4, best" in drawn
     said = thumbnet("show", "curves", run.path, "--together")
     assert said.status == 2

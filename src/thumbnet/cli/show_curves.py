@@ -39,7 +39,7 @@ def curves(
 
 def _with_settings(runs: Sequence[str], curves: Sequence[Curve]) -> list[Curve]:
     """Say of each run its recipe's name, or where this is the same, the keys that differ."""
-    from thumbnet.report.differences import differences
+    from thumbnet.recipes.changes import differences
     from thumbnet.runs import find_run
 
     recipes = [find_run(run).recipe() for run in runs]

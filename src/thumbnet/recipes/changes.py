@@ -1,6 +1,6 @@
 """The keys in which a recipe differs from another, and a short text of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from thumbnet.recipe import RecipeSpec
@@ -22,6 +22,22 @@ def changed_keys(recipe: RecipeSpec, base: RecipeSpec) -> dict[str, Any]:
     """
     own, other = (spec.model_dump(mode="json", exclude=LEFT_OUT) for spec in (recipe, base))
     return dict(_differences(own, other, ""))
+
+
+def differences(recipes: Sequence[RecipeSpec]) -> dict[str, list[str]]:
+    """Return the keys in which some of these recipes differ, with the value of each in words.
+
+    Example: differences([one, two]) == {"training.batch_size": ["64", "128"]}
+    """
+    first = recipes[0]
+    of_first: dict[str, Any] = {}
+    for other in recipes:
+        of_first |= changed_keys(first, other)
+    changes = [changed_keys(recipe, first) for recipe in recipes]
+    return {
+        key: [_text(change.get(key, value)) for change in changes]
+        for key, value in of_first.items()
+    }
 
 
 def describe_changes(changes: Mapping[str, Any], num_epochs: float) -> str:

@@ -13,7 +13,7 @@ from thumbnet.errors import DataError
 from thumbnet.evaluation.compare import Pair, compare
 from thumbnet.model_folder import CONFIG, WEIGHTS
 from thumbnet.predictions import replaced
-from thumbnet.report.differences import differences
+from thumbnet.recipes.changes import differences
 from thumbnet.report.measured import Measured, is_unchanged, without_repeats
 from thumbnet.report.pictures import Drawing, Picture, fit
 from thumbnet.report.table import NUM_CLASSES, TableRow, own_rows, published_rows

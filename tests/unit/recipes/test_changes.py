@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from thumbnet.recipes.changes import changed_keys, describe_changes
+from thumbnet.recipes.changes import changed_keys, describe_changes, differences
 from thumbnet.recipes.registry import load_recipe
 
 QUICK = load_recipe("thumbnet/quick")
@@ -48,3 +48,16 @@ def test_keys_of_one_last_name_are_written_in_full() -> None:
 def test_what_the_data_decides_is_no_change() -> None:
     told = {"data.num_classes": 4, "data.fingerprint": "ab", "data.path": "/tmp/x"}
     assert changed_keys(load_recipe("thumbnet/quick", told), QUICK) == {}
+
+
+def test_keys_that_differ_between_several_recipes() -> None:
+    changes = {"training.batch_size": 64, "training.schedule.lr": 0.25, "phases.0.epochs": 2.0}
+    other = load_recipe("thumbnet/quick", changes)
+    found = differences([QUICK, other, QUICK])
+    assert {key: values[1] for key, values in found.items()} == {
+        "training.batch_size": "64", "training.schedule.lr": "0.25", "phases.0.epochs": "2",
+    }  # fmt: skip
+    assert all(values[0] == values[2] != values[1] for values in found.values())
+    assert differences([QUICK, QUICK]) == {}
+    lenet = load_recipe("vonmartens2019/lenet5")
+    assert differences([lenet, QUICK])["model"] == ["lenet5", "thumbnet_quick"]
