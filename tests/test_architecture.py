@@ -26,7 +26,7 @@ LAYERS = (  # from the bottom; a room is a folder or a file of src/thumbnet
     {"data", "augment", "models", "optim", "recipes"},
     {"build", "checkpoint", "ensemble_model", "model_folder", "runs"},
     {"training", "evaluation", "visualize", "inference"},
-    {"report", "challenge", "ensembles", "export", "search", "reproduce"},
+    {"report", "challenge", "ensembles", "export", "pictures", "search", "reproduce"},
     {"cli"},
 )
 LAYER_OF = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
@@ -38,6 +38,7 @@ SAME_LAYER_ALLOWED = {
     ("model_folder", "checkpoint"),
     ("model_folder", "ensemble_model"),
     ("effects", "significance"),
+    ("pictures", "report"),
 }
 ANY_IMPORT_ALLOWED = {"thumbnet", "thumbnet.__main__"}  # the doors of the package
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -17,11 +17,8 @@ from thumbnet.cli import (
 )
 from thumbnet.cli.judge import DeviceOption, WeightsOption
 from thumbnet.cli.show_files import OutputOption, SvgOption, other_than, place_of, write
-from thumbnet.cli.show_judging import SplitOption, judge, judged_images
+from thumbnet.cli.show_judging import SplitOption, judge
 from thumbnet.cli.train import DataOption
-
-if TYPE_CHECKING:
-    from thumbnet.visualize.gallery import Judged
 
 app = typer.Typer(
     help="Draw runs, predictions, networks and data, as PNG or SVG.", no_args_is_help=True
@@ -41,15 +38,11 @@ def gallery(
     svg: SvgOption = False,
 ) -> None:
     """Draw images the network has right, has wrong, and is wrong about but sure."""
-    from thumbnet.visualize.gallery import draw_gallery
+    from thumbnet.pictures import gallery as draw
 
-    judged, name = _judged(run, split, data, weights, device)
-    write(
-        draw_gallery(judged, name, count),
-        output,
-        place_of("gallery", [run], split, other_than("best", weights)),
-        svg,
-    )
+    found = judge(run, split, data, weights, device)
+    place = place_of("gallery", [run], split, other_than("best", weights))
+    write(draw(found, count, name=Path(run).name), output, place, svg)
 
 
 @app.command()
@@ -65,10 +58,13 @@ def hardest(
     svg: SvgOption = False,
 ) -> None:
     """Draw the images, or the classes, that the network finds hardest."""
-    from thumbnet.visualize.gallery import draw_classes, draw_hardest
+    from thumbnet import pictures
 
-    judged, name = _judged(run, split, data, weights, device)
-    figure = draw_classes(judged, name) if classes else draw_hardest(judged, name, count)
+    found, name = judge(run, split, data, weights, device), Path(run).name
+    if classes:
+        figure = pictures.hardest_classes(found, name=name)
+    else:
+        figure = pictures.hardest(found, count, name=name)
     kind = "hardest-classes" if classes else "hardest"
     write(figure, output, place_of(kind, [run], split, other_than("best", weights)), svg)
 
@@ -85,22 +81,10 @@ def confusions(
     svg: SvgOption = False,
 ) -> None:
     """Draw the confusion matrix, and the pairs of classes taken for each other most."""
-    from thumbnet.evaluation.metrics import confusion, most_confused
-    from thumbnet.visualize.confusions import draw_confusions
+    from thumbnet.pictures import confusions as draw
 
-    found = judge(run, split, data, weights, device)
-    matrix = confusion(found.logits, found.labels)
-    names, title = found.dataset.class_names, f"{Path(run).name}, {found.judged_on}"
-    figure = draw_confusions(matrix, most_confused(matrix, count), names, title)
+    figure = draw(judge(run, split, data, weights, device), count, name=Path(run).name)
     write(figure, output, place_of("confusions", [run], split, other_than("best", weights)), svg)
-
-
-def _judged(
-    run: str, split: str | None, data: Path | None, weights: str, device: str | None
-) -> tuple[Judged, str]:
-    """Return the judged images, and what to call network and images in a title."""
-    found = judge(run, split, data, weights, device)
-    return judged_images(found), f"{Path(run).name}, {found.judged_on}"
 
 
 for command in (

@@ -10,7 +10,7 @@ import typer
 from thumbnet.cli.judge import DeviceOption, WeightsOption
 from thumbnet.cli.output import Table, out
 from thumbnet.cli.show_files import OutputOption, SvgOption, other_than, place_of, write
-from thumbnet.cli.show_judging import SplitOption, judge_all, judged_images
+from thumbnet.cli.show_judging import SplitOption, judge_all
 from thumbnet.cli.train import DataOption
 
 if TYPE_CHECKING:
@@ -87,13 +87,11 @@ def wins(
 ) -> None:
     """Draw the images that only one of two networks has right."""
     from thumbnet.errors import RecipeError
-    from thumbnet.visualize.wins import draw_wins
+    from thumbnet.pictures import wins_of
 
     if first == second:
         raise RecipeError(f"{first} is given twice; give two different runs or model folders")
     found = judge_all([first, second], split, data, weights, device)
-    one, other = (judged_images(found[name]) for name in (first, second))
-    names = [Path(first).name, Path(second).name]
-    figure = draw_wins(one, other, names, found[first].judged_on, count)
+    figure = wins_of(found, count)
     place = place_of("wins", [first, second], split, other_than("best", weights))
     write(figure, output, place, svg)

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from thumbnet.inference import Evaluation
-    from thumbnet.visualize.gallery import Judged
 
 SplitOption = Annotated[
     str | None, typer.Option(help="train or val; else what the first run's protocol reports.")
@@ -37,11 +36,3 @@ def judge_all(
     where = find_device(device)
     with bar("judging") as progress:
         return evaluate_same(runs, split, data, weights=weights, device=where, progress=progress)
-
-
-def judged_images(found: Evaluation) -> Judged:
-    """Put the judged images beside what the network says of them."""
-    from thumbnet.evaluation.metrics import softmax
-    from thumbnet.visualize.gallery import Judged
-
-    return Judged(found.images, found.labels, softmax(found.logits), found.dataset.class_names)
