@@ -24,6 +24,7 @@ def quickstart(
     from thumbnet.cli.progress import bar
     from thumbnet.recipes.registry import load_recipe
     from thumbnet.training import session
+    from thumbnet.training.foretell import smaller_if_slow
 
     budget_s = parse_duration(time_budget)
     dataset, synthetic = _data(data)
@@ -31,6 +32,14 @@ def quickstart(
     recipe = load_recipe("thumbnet/quick")
     if synthetic:  # a tenth of the images, so more passes over them
         recipe = recipe.scaled(2.0)
+    usual = recipe.preprocess.image_size
+    recipe = smaller_if_slow(recipe, dataset, budget_s)
+    if (size := recipe.preprocess.image_size) < usual:
+        _warn(
+            f"This machine is slow or busy: training on images of {size} instead of {usual} px, so "
+            f"that more epochs fit into {time_budget}. `thumbnet train thumbnet/quick` takes all "
+            "the time it needs."
+        )
     with LiveTraining() as live:
         result = session.train(recipe, dataset, time_budget_s=budget_s, observers=[live])
     end(result)

@@ -97,11 +97,11 @@ def _as_stored(update: Tensor) -> Tensor:
 
 
 def newton_schulz(matrices: Tensor, num_iterations: int) -> Tensor:
-    """Bring the singular values of matrices into about [0.7, 1.2], in bfloat16.
+    """Bring the singular values of matrices into about [0.7, 1.2], in bfloat16 where that is fast.
 
-    Shapes: (..., R, C) -> (..., R, C) bfloat16
+    Shapes: (..., R, C) -> (..., R, C)
     """
-    x = matrices.to(torch.bfloat16)
+    x = matrices.to(torch.bfloat16 if _has_bf16(matrices.device) else torch.float32)
     tall = x.shape[-2] > x.shape[-1]
     if tall:
         x = x.mT
@@ -114,6 +114,11 @@ def newton_schulz(matrices: Tensor, num_iterations: int) -> Tensor:
         factor = _polynomial(gram, min(AT_ONCE, num_iterations - done))
         x = (factor if norm is None else factor / norm) @ x
     return x.mT if tall else x
+
+
+def _has_bf16(device: torch.device) -> bool:
+    """Tell whether products in bfloat16 are fast; a CPU without AVX-512 takes 60 times fp32's."""
+    return device.type != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _polynomial(gram: Tensor, num_iterations: int) -> Tensor:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from torch import nn
 
-from thumbnet.build import build_model
+from thumbnet.build import at_size, build_model, resolve
 from thumbnet.data.packed import PackedDataset
 from thumbnet.data.splits import apply_protocol
 from thumbnet.recipe import RecipeSpec
@@ -18,6 +19,8 @@ from thumbnet.training.ranks import ALONE, Ranks
 
 BUDGET_SHARE = 0.9  # of a time budget is planned for; the rest is for errors of the estimate
 EVALUATION_SHARE = 0.2  # of it at most goes into evaluations,
+LEAST_EPOCHS = 2.0  # fewer over large images teach less than more over small ones
+SMALLER = (0.75, 0.5)  # of the image size
 LEAST_WATCHED = 500  # which see at least so many images
 HALVINGS = 20  # of the interval in which the length of a recipe is searched
 
@@ -82,3 +85,20 @@ def shorten(
         low, high = (factor, high) if fits else (low, factor)
     short = recipe.scaled(low or high)
     return short, estimate(short)
+
+
+def smaller_if_slow(recipe: RecipeSpec, dataset: PackedDataset, budget_s: float) -> RecipeSpec:
+    """Return the recipe, on smaller images where fewer than two epochs fit into a time budget.
+
+    Raises: RecipeError
+    """
+    judged = recipe.preprocess.image_size
+    for size in (judged, *(round(share * judged) for share in SMALLER)):
+        smaller = at_size(recipe, size)
+        resolved = resolve(smaller, dataset)
+        measured = foretell(resolved, dataset).measured
+        estimate = partial(foretell, dataset=dataset, measured=measured)
+        short, _ = shorten(resolved, budget_s, estimate)
+        if short.num_epochs >= LEAST_EPOCHS:
+            break
+    return smaller

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from thumbnet.optim import muon
 from thumbnet.optim.muon import COEFFICIENTS, newton_schulz, orthogonalized
 from thumbnet.optim.optimizers import make_optimizer, parameter_groups, update
 from thumbnet.recipe import (
@@ -199,9 +200,11 @@ def iterated(matrix: Tensor, num_iterations: int) -> Tensor:
 
 @pytest.mark.parametrize("num_iterations", [1, 3, 5])
 @pytest.mark.parametrize("shape", [(12, 50), (50, 12), (20, 20)])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_iterations_on_the_gram_matrix_are_those_on_the_matrix(
-    shape: tuple[int, int], num_iterations: int
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, shape: tuple[int, int], num_iterations: int
 ) -> None:
+    monkeypatch.setattr(muon, "_has_bf16", lambda _: dtype == torch.bfloat16)
     torch.manual_seed(0)
     matrices = torch.randn(2, *shape) * torch.tensor([1e-6, 1e3])[:, None, None]
     stacked = newton_schulz(matrices, num_iterations)
@@ -209,6 +212,7 @@ def test_iterations_on_the_gram_matrix_are_those_on_the_matrix(
         for found in (newton_schulz(matrix, num_iterations), of_stack):
             off = (found.double() - iterated(matrix, num_iterations)).norm()
             assert off < 0.06 * found.double().norm()
+            assert found.dtype == dtype
     assert not newton_schulz(torch.zeros(shape), num_iterations).any()
 
 

@@ -3,7 +3,12 @@
 import pytest
 from torch import nn
 
+from thumbnet.data.packed import PackedDataset
+from thumbnet.data.splits import apply_protocol
 from thumbnet.recipe import ModelSpec, PhaseSpec, PreprocessSpec, RecipeSpec, TrainingSpec
+from thumbnet.recipes.parse import with_overrides
+from thumbnet.recipes.registry import load_recipe
+from thumbnet.training import foretell
 from thumbnet.training.engine import Picks
 from thumbnet.training.forecast import make_forecast
 from thumbnet.training.foretell import BUDGET_SHARE, LEAST_WATCHED, Foretold, shorten
@@ -94,3 +99,27 @@ def test_a_short_budget_is_not_spent_on_evaluations() -> None:
 def test_a_hopeless_budget_leaves_a_step_a_phase() -> None:
     _, told = shorten(plan().recipe, 0.1, estimate)
     assert told.plan.num_steps == 2
+
+
+@pytest.mark.parametrize(
+    ("step_s", "size"), [(0.01, 64), (0.6, 64), (1.0, 48), (1.2, 32), (1000.0, 32)]
+)
+def test_a_slow_machine_trains_on_smaller_images(
+    monkeypatch: pytest.MonkeyPatch, tiny: PackedDataset, step_s: float, size: int
+) -> None:
+    """A step costs as its pixels do; two epochs of 0.6 s a step fit at 64 px."""
+
+    def measured_picks(recipe: RecipeSpec, planned: Plan, *_: object) -> Measured:
+        pixels = [(phase.image_size / 64) ** 2 for phase in planned.phases]
+        picks = Picks("cpu", "fp32", "contiguous", 1)
+        return Measured(picks, tuple(step_s * share for share in pixels), 0.0, 0)
+
+    monkeypatch.setattr(foretell, "measured_picks", measured_picks)
+    recipe = load_recipe("thumbnet/quick", {"training.batch_size": 4})
+    phases = ({"epochs": 20, "image_size": 64},)
+    recipe = with_overrides(recipe, {"phases": phases}, "quick")
+    num_steps = Plan(recipe, len(apply_protocol(tiny, "holdout").fit)).phases[0].steps_per_epoch
+    budget_s = 2.0 * num_steps * 0.61 / BUDGET_SHARE
+    smaller = foretell.smaller_if_slow(recipe, tiny, budget_s)
+    assert smaller.preprocess.image_size == size
+    assert smaller.phases[0].image_size in {size, None}
