@@ -112,6 +112,8 @@ def search(
 
 
 def _print(outcome: Outcome) -> None:
+    from thumbnet.recipes.changes import short_names
+
     ranked, keys = outcome.ranked(), [one.key for one in outcome.spec.space]
     if not ranked:
         out.print("no trial is finished yet")
@@ -122,7 +124,8 @@ def _print(outcome: Outcome) -> None:
         f"best {min(SHOWN, len(ranked))} of {len(ranked)} finished trials, judged on the "
         f"{outcome.num_watched} watched images"
     )
-    columns = f"watched top-1, {', '.join(keys)}, epochs, time"
+    names = short_names([*keys, "epochs", "time"])  # no key may take the name of another column
+    columns = f"watched top-1, {', '.join(names.values())}"
     table = Table("trial", columns, "run", title=title, drop="time, epochs")
     for row in shown:
         table.add_row(*_cells(row, keys))

@@ -1,6 +1,6 @@
 """The keys in which a recipe differs from another, and a short text of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from thumbnet.recipe import RecipeSpec
@@ -49,9 +49,15 @@ def describe_changes(changes: Mapping[str, Any], num_epochs: float) -> str:
     words = {key: value for key, value in changes.items() if key not in scaled}
     if scaled:
         words["epochs"] = round(num_epochs, 2)
-    last = [key.rpartition(".")[2] for key in words]
-    names = {key: key if last.count(own) > 1 else own for key, own in zip(words, last, strict=True)}
+    names = short_names(words)
     return " ".join(f"{names[key]}={_text(value)}" for key, value in words.items())
+
+
+def short_names(keys: Iterable[str]) -> dict[str, str]:
+    """Return the last part of each dotted key; the whole key where others end alike."""
+    last = {key: key.rpartition(".")[2] for key in keys}
+    ends = list(last.values())
+    return {key: key if ends.count(end) > 1 else end for key, end in last.items()}
 
 
 def _differences(own: Any, other: Any, key: str) -> Iterator[tuple[str, Any]]:
