@@ -144,6 +144,21 @@ def test_a_run_without_weights_says_so(run: RunFolder, tmp_path: Path) -> None:
     assert "No run could be evaluated" in page
 
 
+def test_damaged_weights_are_said_on_standard_error(
+    run: RunFolder, tmp_path: Path, thumbnet: Thumbnet
+) -> None:
+    folder = tmp_path / "worn"
+    shutil.copytree(run.path, folder)
+    shutil.rmtree(folder / "predictions", ignore_errors=True)
+    weights = folder / "weights" / "best" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    said = thumbnet("report", folder, "--no-images")
+    assert said.status == 0
+    (line,) = [line for line in said.err.splitlines() if line.startswith("WARNING: worn: no fig")]
+    assert "model.safetensors" in line
+    assert "WARNING" not in thumbnet("report", run.path, "--no-images").err
+
+
 def test_the_command_writes_the_page(run: RunFolder, thumbnet: Thumbnet) -> None:
     said = thumbnet("report", run.path, "--no-images", "-o", "page.html")
     assert said.status == 0, said.err

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from thumbnet.cli.extras import needs
-from thumbnet.cli.output import out
+from thumbnet.cli.output import err, out
 from thumbnet.cli.progress import bar
 from thumbnet.cli.train import DataOption
 from thumbnet.errors import RecipeError
@@ -68,7 +68,16 @@ def report(
             )
             serve(watched, listener)
         return
+    reasons: list[str] = []
     with bar("reading runs") as progress:
-        page = make_page(*what, with_images=not no_images, all_rows=all_rows, progress=progress)
+        page = make_page(
+            *what,
+            with_images=not no_images,
+            all_rows=all_rows,
+            progress=progress,
+            warn=reasons.append,
+        )
+    for reason in reasons:
+        err.print(f"WARNING: {reason}", style="bold yellow")
     write_page(page, output or OUTPUT)
     out.print(f"page written to {output or OUTPUT}, {len(page.encode()) / 2**20:.1f} MiB")

@@ -58,6 +58,7 @@ def make_page(
     all_rows: bool = False,
     live: int | None = None,
     progress: Progress | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> str:
     """Return the page of these runs and model folders, or of all runs under `runs/`, as HTML.
 
@@ -66,13 +67,14 @@ def make_page(
     5 MiB allows for so many.
 
     Args: all_rows: also published rows of which nothing was trained
+        warn: is told of each part that a run lacks, and why
     Raises: CheckpointError for an unknown or damaged run or model folder; DataError where the
         text alone grows too large
     """
     version = None if live is None else lambda: live
     *_, page = make_pages(
         runs, results, data, with_images=with_images, all_rows=all_rows, version=version,
-        progress=progress,
+        progress=progress, warn=warn,
     )  # fmt: skip
     return page
 
@@ -86,6 +88,7 @@ def make_pages(
     all_rows: bool = False,
     version: Callable[[], int] | None = None,
     progress: Progress | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Iterator[str]:
     """Yield the page of `make_page` as it fills: runs one by one, then their pictures; last whole.
 
@@ -102,6 +105,9 @@ def make_pages(
         else:
             view = view_model(folder, title, data, with_images, progress)
         views.append(view)
+        if warn is not None:
+            for reason in view.missing:
+                warn(f"{title}: {reason}")
         if version is not None and number + 1 < len(folders):
             yield maker.render()
     tell(len(folders), len(folders), "reading runs")
