@@ -10,7 +10,10 @@ from thumbnet.recipe import RecipeSpec, Spec
 from thumbnet.recipe.keys import KINDS, USES, names_by_room, tag
 
 Loc = tuple[str | int, ...]
-LEAST = "a recipe needs at least `name`, `model: {name: ...}` and `phases: [{epochs: 10}]`"
+LEAST = (
+    "a recipe needs at least `name`, `model: {name: ...}` and `phases: [{epochs: 10}]`; a file may "
+    "take them from a `base: thumbnet/quick`"
+)
 WORDS = {  # of pydantic's messages, and plainer ones
     "Input should be": "must be",
     "a valid integer, unable to parse string as an integer": "a whole number",

@@ -100,13 +100,13 @@ def test_what_is_no_space(words: list[str], message: str) -> None:
     [
         (["training.batchsize=64|128"], "did you mean 'batch_size'"),
         (["optimiser.momentum=0.8..0.9"], "did you mean 'optimizer'"),
-        ([f"{BATCH}=16.0..64"], "valid integer"),
-        ([f"{BATCH}=16|many"], r"(?s)at many: .*valid integer"),
-        ([f"{MOMENTUM}=0.9..1.5"], r"(?s)at 1\.5: .*less than 1"),
+        ([f"{BATCH}=16.0..64"], "a whole number"),
+        ([f"{BATCH}=16|many"], r"(?s)at many: .*a whole number"),
+        ([f"{MOMENTUM}=0.9..1.5"], r"(?s)at 1\.5: .*below 1"),
         (["phases.3.epochs=1..2"], "must be a position from 0 to 2"),
         (["model.name=resnet18_3x3|resnet18_3x4"], "did you mean 'resnet18_3x3'"),
         (["model.args.breadth=1..2"], "takes no option 'breadth'"),
-        (["phases.0.image_size=32|2000"], "less than or equal to 1024"),
+        (["phases.0.image_size=32|2000"], "must be at most 1024"),
     ],
 )
 def test_what_the_recipe_cannot_take(words: list[str], message: str, tiny: PackedDataset) -> None:
