@@ -10,9 +10,10 @@ from tests.cli.driver import QUICK_ENGINE, Said, Thumbnet
 from tests.photos import draw_photos
 
 from thumbnet.data.packed import PackedDataset
+from thumbnet.errors import RecipeError
 from thumbnet.recipe import RecipeSpec
 from thumbnet.runs import RunFolder, find_run
-from thumbnet.training import trainer
+from thumbnet.training import foretell, session, trainer
 
 NARROW = {
     "training.precision": "fp32",
@@ -81,6 +82,21 @@ def test_photos_as_people_have_them_are_trained_on(thumbnet: Thumbnet, tmp_path:
     assert "image sizes 48, 72, 96 px, judged at 96 px (not 64)" in said.out
     assert recipe.data.path is not None
     assert "-96" in Path(recipe.data.path).name  # packed at that size
+
+
+def test_the_quick_start_fits_own_photos_too(
+    thumbnet: Thumbnet, tiny: PackedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes = list[RecipeSpec]()
+
+    def train(recipe: RecipeSpec, *_: object, **__: object) -> None:
+        recipes.append(recipe)
+        raise RecipeError("enough seen")
+
+    monkeypatch.setattr(session, "train", train)
+    monkeypatch.setattr(foretell, "smaller_if_slow", lambda recipe, *_: recipe)
+    assert thumbnet("quickstart", "--data", tiny.path).status == 2
+    assert [recipe.training.batch_size for recipe in recipes] == [16]
 
 
 def test_size_scales_a_named_recipe_too(thumbnet: Thumbnet, tiny: PackedDataset) -> None:

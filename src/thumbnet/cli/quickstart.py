@@ -19,6 +19,7 @@ def quickstart(
 ) -> None:
     """Get data, train `thumbnet/quick` within a time budget, judge it, and say what next."""
     from thumbnet import inference
+    from thumbnet.build import fit_to_data
     from thumbnet.cli.duration import parse_duration
     from thumbnet.cli.live import LiveTraining
     from thumbnet.cli.progress import bar
@@ -30,8 +31,9 @@ def quickstart(
     dataset, synthetic = _data(data)
     out.print(f"data: {dataset.path}")
     recipe = load_recipe("thumbnet/quick")
-    if synthetic:  # a tenth of the images, so more passes over them
-        recipe = recipe.scaled(2.0)
+    # Of the synthetic set there is a tenth of the images, so more passes over them. Own photos may
+    # be few, too; Tiny ImageNet leaves the recipe as it is.
+    recipe = recipe.scaled(2.0) if synthetic else fit_to_data(recipe, dataset).recipe
     usual = recipe.preprocess.image_size
     recipe = smaller_if_slow(recipe, dataset, budget_s)
     if (size := recipe.preprocess.image_size) < usual:
