@@ -23,7 +23,8 @@ from thumbnet.runs import RunFolder, list_runs
 from thumbnet.training.events import Event, Observer, Stepped
 from thumbnet.training.session import train
 
-SMALL = ["--set", "model.args.width=4", "--set", "phases=[{epochs: 1, image_size: 16}]"]
+SMALL = ["--set", "model.args.width=4", "--set", "phases=[{epochs: 1, image_size: 16}]",
+         "--set", "preprocess.untrained_size=true"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,8 @@ def test_seeds_are_trained_once_and_their_spread_told(
 
 
 def test_interrupted_seeds_go_on(tiny: PackedDataset, thumbnet: Thumbnet) -> None:
-    changed = {"model.args": {"width": 4}, "phases": [{"epochs": 1, "image_size": 16}]}
+    changed = {"model.args": {"width": 4}, "phases": [{"epochs": 1, "image_size": 16}],
+               "preprocess.untrained_size": True}  # fmt: skip
     recipe = load_recipe("thumbnet/quick", {**QUICK_ENGINE, **changed})
 
     def stop(one: RecipeSpec) -> list[Observer]:
