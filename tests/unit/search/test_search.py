@@ -38,7 +38,8 @@ class Killed(BaseException):
 @pytest.fixture(scope="module")
 def recipe() -> RecipeSpec:
     phases = [{"epochs": 3, "image_size": 16}]
-    changed = {"model.args": {"width": 4}, "training.batch_size": 32, "phases": phases}
+    changed = {"model.args": {"width": 4}, "training.batch_size": 32, "phases": phases,
+               "preprocess.untrained_size": True}  # fmt: skip
     return load_recipe("thumbnet/quick", {**QUICK_ENGINE, **changed})
 
 
@@ -86,7 +87,7 @@ def test_a_search_leaves_runs_a_best_recipe_and_its_database(
     assert [row.number for row in whole.rows] == [0, 1, 2]
     assert [row.is_own for row in whole.rows] == [True, False, False]
     own = whole.rows[0]
-    assert own.point == {LR: 0.8, "optimizer.momentum": "0.9"}
+    assert own.point == {LR: 0.05, "optimizer.momentum": "0.9"}
     assert whole.num_watched == 4
     best = whole.ranked()[0]
     assert best.top1 == max(row.top1 or 0 for row in whole.rows)
