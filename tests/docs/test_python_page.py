@@ -54,6 +54,7 @@ def test_the_blocks_run(
             Image.fromarray(pixels).save(folder / f"{number}.jpg")
     Image.open(tmp_path / "photos" / "cat" / "0.jpg").save(tmp_path / "cat.jpg")
     monkeypatch.chdir(tmp_path)
+    registry.model_names()  # loads the families, once in a process
     monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     names: dict[str, object] = {"__name__": "page"}
     for number, block in enumerate(blocks(PAGE, "python")):
