@@ -30,7 +30,7 @@ from thumbnet.challenge.store import Clock, Store, utc_now
 from thumbnet.challenge.store_engine import SERVING, BusyError
 from thumbnet.version import __version__
 
-BUSY_RETRY_S = "5"
+BUSY_RETRY_S = "2"
 IDLE_S = 10.0  # how long a body may pause
 REASONS = {
     400: "bad_request",

@@ -68,7 +68,10 @@ def create(
     *,
     name: Annotated[str, typer.Option(help="Name of the challenge.")],
     data: Annotated[Path | None, typer.Option(help="Data set; searched for if not given.")] = None,
-    hide: Annotated[Part | None, typer.Option(help="Labels to hide: val if not given.")] = None,
+    hide: Annotated[
+        Part | None,
+        typer.Option(metavar="PART", help="Labels to hide: val (default), or val-second-half."),
+    ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="`image wnid` lines: labels of the test images, to hide.")
     ] = None,
@@ -81,16 +84,16 @@ def create(
     public_share: Annotated[float, typer.Option(help="Share of the images on the board.")] = 0.3,
     rounding: Annotated[float, typer.Option(help="Step of shown scores; 0.001 is 0.1 %.")] = 0.001,
     ladder: Annotated[
-        bool, typer.Option(help="Show a better score only where it is better by a step.")
+        bool, typer.Option(help="Show a new score only if it beats the best by a step.")
     ] = True,
     ladder_step: Annotated[float, typer.Option(help="The Ladder's step.")] = 0.005,
     seed: Annotated[
-        int | None, typer.Option(help="Draws names and the public part; secret, random if absent.")
+        int | None, typer.Option(help="Draws names and the public part; keep it secret.")
     ] = None,
     baseline: Annotated[
         bool, typer.Option("--baseline", help="Put a team that guesses on the board.")
     ] = False,
-    public_url: Annotated[str | None, typer.Option(help="How participants reach it.")] = None,
+    public_url: Annotated[str | None, typer.Option(help="Address that participants use.")] = None,
     database_url: Annotated[
         str, typer.Option(help="postgresql+psycopg://...; else SQLite in the folder.")
     ] = "",
@@ -141,7 +144,7 @@ def status(
     folder: FolderArgument,
     as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
 ) -> None:
-    """Show the state, the numbers, and what a check of the whole database finds."""
+    """Show state and numbers, and check the whole database."""
     from thumbnet.challenge.operate import status_of
 
     facts = status_of(folder)
@@ -160,9 +163,9 @@ def status(
 def hide(
     folder: FolderArgument,
     entry: Annotated[str, typer.Argument(help="Id of an entry.")],
-    undo: Annotated[bool, typer.Option("--undo", help="Let it count again.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Count it again.")] = False,
 ) -> None:
-    """Let an entry count no more; its slot stays spent."""
+    """Remove an entry from the ranking; its slot stays used."""
     from thumbnet.challenge.operate import open_store
 
     _, store = open_store(folder)
@@ -180,7 +183,7 @@ def rescore(
         Path | None, typer.Option(help="New hidden labels: `image wnid` lines, bundle's names.")
     ] = None,
 ) -> None:
-    """Judge all entries again, by corrected labels where given."""
+    """Score all entries again, with corrected labels if given."""
     from thumbnet.challenge.operate import open_store, rescore_by
 
     _, store = open_store(folder)
@@ -201,6 +204,6 @@ def _print_created(folder: Path, made: "Created", rules: "Rules") -> None:
     if made.baseline_token:
         out.print(f"token of the baseline: {made.baseline_token}")
     err.print(
-        "write the password down: it is shown this once, only a hash of it is kept\n"
+        "write the password down now: it is shown only once\n"
         f"next: thumbnet challenge team add {folder} NAME; thumbnet challenge serve {folder}"
     )

@@ -1,4 +1,4 @@
-"""`thumbnet challenge export`, `audit`, `backup`, `restore`: what is kept of a challenge."""
+"""`thumbnet challenge export`, `audit`, `backup`, `restore`: the records of a challenge."""
 
 import json
 from enum import StrEnum
@@ -63,7 +63,7 @@ def audit(
     limit: Annotated[int | None, typer.Option(min=1, help="Latest lines; else all.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """Print what was decided, by whom and when, the latest last."""
+    """Print the audit log, the latest line last."""
     from thumbnet.challenge.operate import open_store
 
     _, store = open_store(folder)
@@ -84,7 +84,7 @@ def backup(
     folder: FolderArgument,
     file: Annotated[Path, typer.Argument(help="File to write.")],
 ) -> None:
-    """Write all of a challenge to one file; the server may go on."""
+    """Write all of a challenge to one file; the server may keep running."""
     from thumbnet.challenge import backup as library
 
     path = library.backup(folder, file)
@@ -98,7 +98,7 @@ def restore(
         str, typer.Option(help="Empty database to fill; else SQLite in the folder.")
     ] = "",
 ) -> None:
-    """Make a challenge's folder again from a backup; also how to move to PostgreSQL."""
+    """Restore a challenge from a backup, also into PostgreSQL."""
     from thumbnet.challenge import backup as library
 
     library.restore(file, folder, database_url)

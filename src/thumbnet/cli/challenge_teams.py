@@ -17,7 +17,9 @@ team_app = typer.Typer(help="Add, list and disable teams.", no_args_is_help=True
 token_app = typer.Typer(help="Replace tokens.", no_args_is_help=True)
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of the challenge.")]
-TeamArgument = Annotated[str, typer.Argument(help="Name of the team, or the end of its address.")]
+TeamArgument = Annotated[
+    str, typer.Argument(help="Name of the team, or the last part of its address.")
+]
 
 
 @team_app.command()
@@ -38,7 +40,7 @@ def add(
         store.close()
     for team, token in added:
         out.print(f"{token}  {team.name}")
-    err.print("give each team its token now; only a hash of it is kept")
+    err.print("give each team its token now: it is shown only once")
 
 
 @team_app.command("list")
@@ -80,7 +82,7 @@ def list_(folder: FolderArgument) -> None:
 def disable(
     folder: FolderArgument,
     team: TeamArgument,
-    undo: Annotated[bool, typer.Option("--undo", help="Take the team back.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Enable the team again.")] = False,
 ) -> None:
     """Take a team off the board and refuse its submissions."""
     from thumbnet.challenge.operate import open_store
@@ -91,7 +93,7 @@ def disable(
         store.disable_team(found, not undo, ACTOR)
     finally:
         store.close()
-    out.print(f"{found.name}: {'takes part again' if undo else 'disabled'}")
+    out.print(f"{found.name}: {'enabled' if undo else 'disabled'}")
 
 
 @team_app.command("reset-quota")
@@ -116,7 +118,7 @@ def rotate(
         bool, typer.Option("--admin", help="Replace the admin's password instead.")
     ] = False,
 ) -> None:
-    """Give a team a new token, or the admin a new password; the old one is void at once."""
+    """Give a team a new token, or the admin a new password; the old one stops working at once."""
     from thumbnet.challenge.auth import new_password
     from thumbnet.challenge.operate import open_store
 
@@ -132,7 +134,7 @@ def rotate(
     finally:
         store.close()
     out.print(secret)
-    err.print("shown this once; only a hash of it is kept")
+    err.print("shown only once")
 
 
 def find_team(store: "Store", word: str) -> "Team":

@@ -59,14 +59,16 @@ def reveal(
     folder: FolderArgument,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Show the private scores and rank by them; this ends the challenge for good."""
+    """Show the final ranking, by private scores; this ends the challenge and cannot be undone."""
     from thumbnet.challenge.operate import open_store
 
     _, store = open_store(folder)
     try:
         state = store.challenge().state
         if state not in ("closed", "revealed") and not yes:
-            typer.confirm(f"the challenge is {state}; end it for good?", abort=True, err=True)
+            typer.confirm(
+                f"the challenge is {state}; end it now? This cannot be undone", abort=True, err=True
+            )
         store.reveal(ACTOR)
         for row in store.board().rows:
             private = f"{100 * row.private.value:.2f} %" if row.private else "-"

@@ -190,12 +190,12 @@ async def rescore(visit: AdminDep) -> Response:
 
 DONE = {
     "disabled": "The team is disabled.",
-    "enabled": "The team takes part again.",
+    "enabled": "The team is enabled.",
     "frozen": "The challenge is frozen.",
     "unfrozen": "The challenge is not frozen any more.",
     "revealed": "The private scores are shown to everybody.",
     "rescored": "All entries are scored again.",
-    "hidden": "The entry counts no more.",
+    "hidden": "The entry is hidden and does not count.",
     "shown": "The entry counts again.",
 }
 
