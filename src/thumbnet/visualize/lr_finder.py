@@ -38,14 +38,14 @@ def draw_sweep(
         high = max(losses[: max(2, len(losses) // 2)])
         low = min([*losses, *(final for _, final in trials if final is not None)])
         top = high + 0.3 * (high - low)
-        ended = [(lr, min(final, top)) for lr, final in trials if final is not None]
+        ended = [(lr, final) for lr, final in trials if final is not None and final <= top]
         if ended:
             axis.plot(*zip(*ended, strict=True), ls="", marker="o", ms=7, color=ORANGE,
                       mec="white", label="short run: final loss", zorder=4)  # fmt: skip
-        overflowed = [lr for lr, final in trials if final is None]
-        if overflowed:
-            axis.plot(overflowed, [top] * len(overflowed), ls="", marker="x", ms=7, mew=2,
-                      color=ORANGE, label="short run: overflow", zorder=4)  # fmt: skip
+        above = [lr for lr, final in trials if final is None or final > top]
+        if above:
+            axis.plot(above, [top] * len(above), ls="", marker="x", ms=7, mew=2,
+                      color=ORANGE, label="short run: loss above the scale", zorder=4)  # fmt: skip
         axis.axvline(
             planned, color=AMBER, lw=1.5, ls="--", label=f"recipe's highest, {planned:.2g}"
         )

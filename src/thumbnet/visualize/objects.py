@@ -47,7 +47,7 @@ def draw_objects(studies: Mapping[str, Drawn], judged_on: str) -> Figure:
         low = min(axis.get_ylim()[0] for axis in axes.flat[:5])
         high = max(axis.get_ylim()[1] for axis in axes.flat[:5])
         for axis in axes.flat[:5]:
-            axis.set_ylim(max(low, 0), min(high, 100))
+            axis.set_ylim(low, min(high, 100))
     return figure
 
 

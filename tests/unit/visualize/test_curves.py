@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from thumbnet.errors import RecipeError
 from thumbnet.visualize.curves import COLUMNS, Curve, draw_curves
+from thumbnet.visualize.lr_finder import draw_sweep
 from thumbnet.visualize.overlay import draw_overlay
 
 
@@ -50,6 +51,18 @@ def test_the_rate_is_drawn_step_by_step_where_it_is_known() -> None:
     curve = replace(a_curve(), rates=steps)
     for axes in (draw_curves([curve]).axes[2], draw_overlay([curve, a_curve("b")]).axes[1]):
         np.testing.assert_array_equal(axes.get_lines()[0].get_xydata(), np.transpose(steps))
+
+
+def test_short_runs_are_drawn_and_those_off_the_scale_are_marked() -> None:
+    trials = [(0.01, 2.0), (0.1, 2.5), (1.0, 40.0), (5.0, None)]
+    rates, losses = [0.001, 0.01, 0.1, 1.0], [3.0, 2.5, 2.0, 4.0]
+    (axes,) = draw_sweep(rates, losses, losses, trials, 0.01, 0.8, "quick").axes
+    drawn = {str(line.get_label()): line.get_xydata() for line in axes.get_lines()}
+    np.testing.assert_allclose(drawn["short run: final loss"], [(0.01, 2.0), (0.1, 2.5)])
+    assert [x for x, _ in drawn["short run: loss above the scale"]] == [1.0, 5.0]
+    assert {"suggested, 0.01", "recipe's highest, 0.8"} <= set(drawn)
+    (axes,) = draw_sweep(rates, losses, losses, trials, None, 0.8, "quick").axes
+    assert not [label for label in labels(axes) if "suggested" in label]
 
 
 def test_one_run_has_nothing_to_be_drawn_with() -> None:
