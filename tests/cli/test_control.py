@@ -145,5 +145,5 @@ def test_public_weights_of_a_network_that_has_none(thumbnet: Thumbnet, tiny: Pac
     assert "'thumbnet_quick' has no public weights" in said.err
     said = thumbnet("train", "thumbnet/quick", "--data", tiny.path, "--weights", "w.pth")
     assert said.status == 2
-    assert "--weights goes with" in said.err
+    assert "--weights needs" in said.err
     assert not Path("runs").exists()
