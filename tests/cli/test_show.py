@@ -165,7 +165,7 @@ def test_data_and_augmentations(thumbnet: Thumbnet, tiny: PackedDataset) -> None
         ("cam RUN IMAGE --layer head", "no map"),
         ("cam RUN IMAGE --class unicorn", "no class 'unicorn'"),
         ("activations RUN IMAGE --layer head", "no maps"),
-        ("saliency RUN TEXT", "no image of the kinds"),
+        ("saliency RUN TEXT", "not an image of the kinds"),
         ("saliency RUN nowhere.png", "no image 'nowhere.png'"),
         ("curves RUN -o a.pdf", ".png or .svg"),
         ("curves norun", "no run 'norun'"),
