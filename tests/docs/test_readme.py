@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 from tests.docs.shown import ROOT, blocks, check_command, commands
 
+from thumbnet.recipes.registry import load_recipe
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = commands(README, "bash")
 
@@ -45,5 +47,6 @@ def test_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     exec(compile(blocks(README, "python")[0], "README.md", "exec"), names)
-    assert (tmp_path / "runs" / "thumbnet-quick" / "recipe.yaml").is_file()
+    fitted = load_recipe(tmp_path / "runs" / "thumbnet-quick" / "recipe.yaml")
+    assert fitted.training.batch_size < load_recipe("thumbnet/quick").training.batch_size
     assert names["network"] is not None

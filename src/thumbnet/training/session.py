@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
-from thumbnet.build import build_model, check_judged_size, resolve
+from thumbnet.build import build_model, check_judged_size, fit_to_data, resolve
 from thumbnet.checkpoint import load_tensors
 from thumbnet.data.packed import PackedDataset
 from thumbnet.errors import CheckpointError, RecipeError
 from thumbnet.model_folder import WEIGHTS
 from thumbnet.recipe import RecipeSpec
+from thumbnet.recipes.auto import BASE
 from thumbnet.recipes.parse import with_overrides
 from thumbnet.recipes.registry import as_recipe
 from thumbnet.runs import RunFolder, RunLike, find_run, new_run, run_path
@@ -35,7 +36,7 @@ MAX_EPOCHS = 100_000
 
 
 def train(
-    recipe: RecipeSpec | str | Path,
+    recipe: RecipeSpec | str | Path | None,
     data: PackedDataset | str | Path | None = None,
     *,
     out: str | Path | None = None,
@@ -51,7 +52,8 @@ def train(
     """Train a recipe in a new run folder.
 
     Args:
-        recipe: its name, a YAML file, or what `load_recipe` returns
+        recipe: its name, a YAML file, or what `load_recipe` returns; None fits `thumbnet/quick`
+            to the data
         data: a packed data set, or where one is; None searches as `load_dataset` does
         out: the run folder; None takes `runs/<recipe>`, or the next free name
         init: a run or model folder to start from; of other classes, the head is drawn anew
@@ -64,9 +66,10 @@ def train(
     Example: train("thumbnet/quick", "photos", time_budget_s=120, verbose=True)
     """
     ranks = join()
-    recipe = adjusted(as_recipe(recipe), epochs, time_budget_s, seed)
+    spec = None if recipe is None else as_recipe(recipe)
     dataset = open_data(data, ranks)
-    recipe = resolve(recipe, dataset)
+    spec = fit_to_data(as_recipe(BASE), dataset).recipe if spec is None else spec
+    recipe = resolve(adjusted(spec, epochs, time_budget_s, seed), dataset)
     if recipe.ensemble is not None:
         raise RecipeError(
             f"{recipe.name} is an ensemble of trained networks and is not trained itself; "
