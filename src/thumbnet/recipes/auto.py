@@ -13,6 +13,7 @@ FEW_STEPS = 20  # an epoch: below it batch norm and the schedule have too little
 LEAST_BATCH = 16  # images; smaller ones are too few for batch norm
 STEPS_PER_DOUBLING = 100  # of the number of classes, from one class on
 MOST_EPOCHS = 100
+CLIP_NORM = 1.0  # of small batches: two classes of noise diverge without it, and learn with it
 MOST_PIXELS = 128  # px that a recipe is judged at unasked: time grows with the square
 
 
@@ -32,6 +33,8 @@ def fit_recipe(
     - The batch size is halved until an epoch has 20 steps, but not below 16 images.
     - The learning rate follows the batch size: in proportion for SGD (arXiv:1706.02677), by the
       square root for the others (arXiv:2205.10287).
+    - Where the batch size changes, gradients are clipped at norm 1: in few images a single step can
+      be large.
     - The epochs grow until there are 100 steps in all, and 100 more for every doubling of the
       number of classes: 358 for 6, 864 for 200. At most 100 epochs, and never fewer than the recipe
       has. What is added goes to the shortest phases first, the later ones before: few epochs of
@@ -47,6 +50,8 @@ def fit_recipe(
     ratio = batch_size / recipe.training.batch_size
     data = resized(recipe, size, smallest).model_dump(mode="json")
     _change_batches(data, ratio, batch_size)
+    if ratio < 1:
+        _clip_gradients(data)
     _change_rates(data, ratio if recipe.optimizer.name == "sgd" else sqrt(ratio))
     fitted = parse_recipe(data, f"{recipe.name}, fitted to the data")
     epochs = _epochs(fitted, num_images, num_classes)
@@ -107,6 +112,12 @@ def _change_batches(data: dict[str, Any], ratio: float, batch_size: int) -> None
             phase["batch_size"] = max(least, round(phase["batch_size"] * ratio))
 
 
+def _clip_gradients(data: dict[str, Any]) -> None:
+    for optimizer in (data["optimizer"], *(phase["optimizer"] for phase in data["phases"])):
+        if optimizer is not None and optimizer["clip_norm"] is None:
+            optimizer["clip_norm"] = CLIP_NORM
+
+
 def _change_rates(data: dict[str, Any], factor: float) -> None:
     for schedule in (data["training"]["schedule"], *(p["schedule"] for p in data["phases"])):
         for key in {"lr", "base_lr", "min_lr"} & set(schedule or ()):
@@ -138,12 +149,15 @@ def _reasons(
     def was(now: float, before: float) -> str:
         return "" if now == before else f" (not {before:g})"
 
+    clips = fitted.optimizer.clip_norm not in (None, recipe.optimizer.clip_norm)
+    clipped = f"; gradients are clipped at norm {fitted.optimizer.clip_norm:g}" if clips else ""
     batch_size, lr = fitted.training.batch_size, fitted.training.schedule.lr
     epochs, judged = fitted.num_epochs, fitted.preprocess.image_size
     return (
         f"batch size {batch_size}{was(batch_size, recipe.training.batch_size)}: "
         f"{num_images:,} images make {steps:,} step{'s' * (steps != 1)} an epoch",
-        f"learning rate {lr:g}{was(lr, recipe.training.schedule.lr)}: it follows the batch size",
+        f"learning rate {lr:g}{was(lr, recipe.training.schedule.lr)}: it follows the batch size"
+        f"{clipped}",
         f"epochs {epochs:g}{was(epochs, recipe.num_epochs)}: {total:,} steps in all; "
         f"{num_classes:,} classes need about {_wanted_steps(num_classes):,}",
         f"image sizes {', '.join(map(str, sizes))} px, judged at {judged} px"

@@ -37,7 +37,10 @@ def test_few_photos_get_small_batches_a_low_rate_and_more_epochs() -> None:
     assert [phase.epochs for phase in fitted.recipe.phases] == [6, 6, 6]
     assert fitted.recipe.summary == "thumbnet/quick fitted to 308 images of 6 classes"
     assert fitted.reasons[0] == "batch size 16 (not 256): 308 images make 19 steps an epoch"
-    assert fitted.reasons[1] == "learning rate 0.05 (not 0.8): it follows the batch size"
+    assert fitted.recipe.optimizer.clip_norm == 1
+    assert fitted.reasons[1] == (
+        "learning rate 0.05 (not 0.8): it follows the batch size; gradients are clipped at norm 1"
+    )
     assert fitted.reasons[2] == ("epochs 18 (not 7): 342 steps in all; 6 classes need about 358")
 
 
