@@ -50,6 +50,8 @@ def tiny(name: str, data: PackedDataset, **changes: Any) -> RecipeSpec:
         settings["preprocess.image_size"] = 32
     elif recipe.preprocess.image_size > 64:
         settings["preprocess.image_size"] = 64
+    if name.startswith("thumbnet/"):  # for large batches: so few images would blow the loss up
+        settings["training.schedule.lr"] = recipe.training.schedule.lr / 10_000
     if recipe.optimizer.name == "muon":
         settings["optimizer.num_iterations"] = 1  # most of a step of so few images
     for number, phase in enumerate(recipe.phases):
