@@ -8,7 +8,7 @@ GAIN = 0.9  # the new number of threads must need less than this share of the ti
 TRIAL_S = 0.15  # how long a number of threads is tried: at least two steps
 LOST_S = 1.0  # the most that a trial may lose against the pace before it
 WINDOW_S = 0.5  # steps are compared in groups of this length: at least three
-FIRST_RETRY_S, LAST_RETRY_S = 5.0, 80.0  # between trials; doubled where a trial changes nothing
+FIRST_RETRY_S, LAST_RETRY_S = 5.0, 80.0  # between trials, doubled after each: no flipping
 
 CONTENDED_PER_S = 30  # involuntary switches a second: a quiet machine has a few, a busy one 100
 
@@ -63,7 +63,7 @@ class ThreadTuner:
         self.step_s = step_s or (1.0,)
         self._on_quiet = most if was_busy else threads
         self._usual = 1.0 if step_s else 0.0
-        self._wait_s = FIRST_RETRY_S
+        self._wait_s = FIRST_RETRY_S / 2
         self._retry_s = FIRST_RETRY_S if step_s else 0.0
         self._phase, self._settled = -1, False
         self._times: list[float] = []
@@ -92,6 +92,8 @@ class ThreadTuner:
         slow = self._busy() and pace > SLOW * self._usual
         self._usual = min(self._usual, pace)
         if self._retry_s <= 0 and (slow or self.threads < self._on_quiet):
+            if self._retry_s < -LAST_RETRY_S:  # long without a trial
+                self._wait_s = FIRST_RETRY_S / 2
             self._tried = {self.threads: pace}
             others = {self.most, self.most - 1, self.most // 2, 1} - {0, self.threads}
             self._untried = sorted(others, reverse=True)
@@ -118,7 +120,7 @@ class ThreadTuner:
         best = min(self._tried, key=lambda threads: self._tried[threads])
         if self._tried[best] >= GAIN * self._tried[before]:
             best = before
-        self._wait_s = FIRST_RETRY_S if best != before else min(2 * self._wait_s, LAST_RETRY_S)
+        self._wait_s = min(2 * self._wait_s, LAST_RETRY_S)
         self._retry_s, self._usual = self._wait_s, self._tried[best]
         self.threads, self._settled = best, False
         self._tried, self._times = {}, []

@@ -1,6 +1,7 @@
 """Threads are tried again where others use the processor, and only there."""
 
 from collections.abc import Callable
+from itertools import cycle
 
 import pytest
 
@@ -81,6 +82,15 @@ def test_trials_that_change_nothing_become_rare_and_cost_little() -> None:
             spent[num] += 1
     assert machine.tuner.threads == 8
     assert all(1 <= times <= 5 for times in spent.values())
+
+
+def test_times_that_jump_about_make_no_flipping() -> None:
+    """On a very busy machine now one number is faster by chance, now the other."""
+    machine = Machine(2, 2)
+    machine.busy, machine.tuner.step_s = True, (0.1,)
+    luck = cycle([3.0, 9.0, 4.0, 2.0, 8.0, 5.0, 7.0])
+    machine.pace = lambda threads: next(luck)
+    assert len(machine.run(600)) <= 2 * 12 + 1
 
 
 def test_the_fastest_of_several_is_kept() -> None:
