@@ -28,11 +28,12 @@ REAL_DATA = os.environ.get("THUMBNET_DATA")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Point THUMBNET_CACHE at a temporary folder, and hide the user's THUMBNET_DATA."""
+    """Point THUMBNET_CACHE at a temporary folder, and hide the user's data and terminal width."""
     cache = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("THUMBNET_CACHE", str(cache))
         environment.delenv("THUMBNET_DATA", raising=False)
+        environment.delenv("COLUMNS", raising=False)  # libreadline sets it where no terminal is
         yield cache
 
 

@@ -161,12 +161,10 @@ def test_a_broken_graph_is_refused_and_nothing_is_left(
 ) -> None:
     def write_perturbed(path: Path, _: object) -> None:
         model = onnx.load(exported / "model.onnx")
-        largest = max(
-            (one for one in model.graph.initializer if one.data_type == onnx.TensorProto.FLOAT),
-            key=lambda one: int(np.prod(one.dims)),
-        )
-        weights = numpy_helper.to_array(largest)
-        largest.CopyFrom(numpy_helper.from_array(weights * np.float32(1.01), largest.name))
+        for one in model.graph.initializer:
+            if one.data_type == onnx.TensorProto.FLOAT and len(one.dims) > 1:
+                weights = numpy_helper.to_array(one) * np.float32(1.01)
+                one.CopyFrom(numpy_helper.from_array(weights, one.name))
         onnx.save(model, path)
 
     monkeypatch.setattr(export_folder, "write_onnx", write_perturbed)
@@ -223,5 +221,5 @@ def test_what_cannot_be_exported(
         export_run(trained.path, Path("file/out"))
     said = thumbnet("predict", trained.path, "--onnx", "file")
     assert said.status == 2
-    assert "no exported folder" in said.err
+    assert "is not an exported folder" in said.err
     assert [path.name for path in Path().iterdir()] == ["file"]

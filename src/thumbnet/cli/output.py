@@ -2,13 +2,12 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions
+from rich.console import Console, ConsoleDimensions, ConsoleOptions
 from rich.text import Text
 
 from thumbnet.errors import RankError
@@ -27,10 +26,26 @@ def _is_silent() -> bool:
         return False  # the command itself will say so
 
 
-_has_width = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-_width, _quiet = None if _has_width else PIPED_WIDTH, _is_silent()
-out = Console(highlight=False, soft_wrap=True, markup=False, width=_width, quiet=_quiet)
-err = Console(highlight=False, soft_wrap=True, markup=False, stderr=True, quiet=_quiet)
+class Output(Console):
+    """A console whose lines are as long as they need to be in a pipe or a file.
+
+    On a terminal, or where COLUMNS is set, the width is that of the terminal.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(
+            highlight=False, soft_wrap=True, markup=False, stderr=stderr, quiet=_is_silent()
+        )
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Return the width and height to print at, as they are now."""
+        if self.is_terminal or os.environ.get("COLUMNS", "").isdigit():
+            return super().size
+        return ConsoleDimensions(PIPED_WIDTH, 25)
+
+
+out, err = Output(), Output(stderr=True)
 
 
 class Table:

@@ -138,7 +138,7 @@ def test_files_that_are_no_graph(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="export RUN --onnx"):
         Session(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"no graph")
-    with pytest.raises(CheckpointError, match="damaged or no ONNX"):
+    with pytest.raises(CheckpointError, match="damaged or not an ONNX"):
         Session(tmp_path / "bad.onnx")
 
 

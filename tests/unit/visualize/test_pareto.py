@@ -43,10 +43,14 @@ def test_images_only_one_has_right() -> None:
     other = judged([[0.4, 0.6], [0.2, 0.8], [0.2, 0.8], [0.1, 0.9]])
     assert only_right(one, other).tolist() == [2, 0]  # ahead by .7, then by .2
     assert only_right(other, one).tolist() == [3]
-    captions = [text.get_text() for text in draw_wins(one, other, ["a", "b"], "val").axes[0].texts]
+    texts = draw_wins(one, other, ["a", "b"], "val").axes[0].texts
+    captions = [" ".join(text.get_text().split()) for text in texts]
     assert captions == [
-        "only\na\nis right", "ant\nnot bee\n90 % against 80 %", "ant\nnot bee\n60 % against 60 %",
-        "only\nb\nis right", "bee\nnot ant\n90 % against 70 %",
-    ]  # fmt: skip
+        "only a is right",
+        "is ant 90 %; other network: bee 80 %",
+        "is ant 60 %; other network: bee 60 %",
+        "only b is right",
+        "is bee 90 %; other network: ant 70 %",
+    ]
     with pytest.raises(RecipeError, match="the same images"):
         draw_wins(one, one, ["a", "b"], "val")
