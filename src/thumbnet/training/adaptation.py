@@ -38,7 +38,8 @@ class Adaptation:
     def evaluated(self, seconds: float) -> None:
         """Learn from the last step of an epoch, its evaluation and its saves."""
         self.time.evaluated(seconds)
-        self.disturbed()
+        if self.tuner is not None:
+            self.tuner.disturbed()
 
     def disturbed(self) -> None:
         """Leave out the next step: a save or a pause makes it slow."""

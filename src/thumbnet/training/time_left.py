@@ -5,7 +5,7 @@ from math import ceil
 from thumbnet.training.forecast import Forecast
 from thumbnet.training.phases import PhasePlan, Plan
 
-SETTLE_STEPS = 3  # the first steps of a run, of a phase and after an evaluation warm caches
+SETTLE_STEPS = 3  # the first steps of a run and of a phase warm caches
 MEMORY_S = 10.0  # how far back the measured speed looks
 
 
@@ -35,7 +35,6 @@ class TimeLeft:
     def evaluated(self, seconds: float) -> None:
         """Learn from one evaluation at the end of an epoch, its saves included."""
         self.watch_s += 0.5 * (seconds - self.watch_s)
-        self._settled = 0
 
     def disturbed(self) -> None:
         """Leave out the next steps: something else was changed that they have to get used to."""

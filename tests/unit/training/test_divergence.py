@@ -21,8 +21,8 @@ BLOWN = 1_469_874.0
         ([0.4, BLOWN], 1.0, True),  # nothing can mend it any more
         ([BLOWN], 1.0, True),
         ([BLOWN, BLOWN, 0.4], 1.0, False),
-        ([19 * GUESS] * 9, 1.0, False),  # sure and wrong, as a network that overfits
-        ([21 * GUESS] * 9, 1.0, True),
+        ([190 * GUESS] * 9, 1.0, False),  # sure and wrong, as a network that overfits
+        ([210 * GUESS] * 9, 1.0, True),
         ([], 0.0, False),
     ],
 )
@@ -31,5 +31,5 @@ def test_what_has_blown_up(losses: list[float], done: float, expected: bool) -> 
 
 
 def test_more_classes_may_lose_more() -> None:
-    assert has_blown_up([60.0] * 3, 6, 0.5)
-    assert not has_blown_up([60.0] * 3, 200, 0.5)
+    assert has_blown_up([600.0] * 3, 6, 0.5)
+    assert not has_blown_up([600.0] * 3, 200, 0.5)

@@ -51,5 +51,11 @@ def test_it_leaves_out_steps_after_a_disturbance() -> None:
     assert time.slowdown == 1
     time.evaluated(15.0)
     assert time.evaluations_s(PLAN, 20) == 10
-    time.stepped(0, 50.0)
-    assert time.slowdown == 1
+
+
+def test_it_learns_in_epochs_of_two_steps() -> None:
+    time = TimeLeft(FORECAST)
+    for _ in range(20):
+        time.stepped(0, 0.5)
+        time.evaluated(5.0)
+    assert time.slowdown == pytest.approx(0.5, rel=0.01)
