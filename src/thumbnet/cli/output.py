@@ -37,7 +37,7 @@ class Output(Console):
             highlight=False, soft_wrap=True, markup=False, stderr=stderr, quiet=_is_silent()
         )
 
-    @property
+    @property  # type: ignore[misc]  # nobody sets it
     def size(self) -> ConsoleDimensions:
         """Return the width and height to print at, as they are now."""
         if self.is_terminal or os.environ.get("COLUMNS", "").isdigit():
